@@ -1,0 +1,62 @@
+# Everything runs from here as an ordinary user, without Docker. `make` alone lists the verbs.
+VENV ?= .venv
+PYTHON ?= python3
+DATA ?= .data
+PORT ?= 8000
+WORKERS ?= 2
+
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.thidua-ready
+COMPILE = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-annotate --no-header --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up test check bench docs lock
+
+help: ## list the verbs
+	@echo "make VERB, where VERB is one of"
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
+
+setup: $(STAMP) ## install into $(VENV), if anything has changed since the last time
+
+$(STAMP): pyproject.toml requirements/dev.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "Python 3.11 or newer is needed; '$(PYTHON)' is: $$($(PYTHON) --version 2>&1)."; \
+		echo "Install one and name it: make setup PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "'$(PYTHON)' cannot make virtual environments."; \
+		echo "Install that part (on Debian and Ubuntu: apt-get install python3-venv)."; exit 1; }
+	@echo "Setting up $(VENV) with $$($(PYTHON) --version) (a minute or two the first time) ..."
+	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
+	@echo "  installing the locked packages"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/dev.lock
+	@echo "  installing thidua itself"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+	@echo "  done"
+
+demo: setup ## run everything and replay a simulated season on the board
+	$(BIN)/thidua demo --data .data/demo --port $(PORT)
+
+up: setup ## run everything on the data in $(DATA)
+	$(BIN)/thidua up --data $(DATA) --port $(PORT)
+
+test: setup ## run all tests, WORKERS at a time
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+
+check: setup ## lint, format, types, imports
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: setup ## measure on this machine
+	$(BIN)/python -m tests.bench
+
+docs: setup ## write the AsyncAPI document of the events into docs/
+	$(BIN)/thidua docs docs/
+
+lock: setup ## choose package versions anew
+	$(COMPILE) --upgrade --extra embedded --extra build --output-file requirements/embedded.lock
+	$(COMPILE) --upgrade --all-extras --constraint requirements/embedded.lock --output-file requirements/dev.lock
+	@! grep -nE '://|^--' requirements/*.lock || { echo "a lock names an address"; exit 1; }

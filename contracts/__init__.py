@@ -1,0 +1,1 @@
+"""What all services share: the events on the bus, the plan model, the local calendar."""

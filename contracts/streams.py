@@ -1,0 +1,58 @@
+"""The topology: which topic carries which events, who sends them, who reads them."""
+
+from dataclasses import dataclass
+
+from contracts.events import (
+    CLAIMS,
+    BoardMoved,
+    DossierRecorded,
+    Event,
+    PlanPublished,
+    UnitScored,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One journal collection and its Redis streams, `<prefix><name>.<shard>`."""
+
+    name: str
+    events: tuple[type[Event], ...]
+    producers: tuple[str, ...]
+    consumers: tuple[str, ...]
+    meaning: str
+    journaled: bool = True
+    sharded: bool = False
+
+
+INDICATOR = Topic(
+    "indicator",
+    (DossierRecorded, *CLAIMS),
+    ("intake",),
+    ("scoring",),
+    "Every fact that counts, as its sender last stated it. Sharded by fact, so that all versions of one meet.",
+    sharded=True,
+)
+PLAN = Topic(
+    "plan",
+    (PlanPublished,),
+    ("publishing",),
+    ("intake", "scoring", "leaderboard"),
+    "The rules in force: whole plan versions, read-only once published.",
+)
+STANDING = Topic(
+    "standing",
+    (UnitScored,),
+    ("scoring",),
+    ("leaderboard",),
+    "The ledger: which unit's total changed, from where to where, because of which facts.",
+)
+BOARD = Topic(
+    "board",
+    (BoardMoved,),
+    ("scoring",),
+    ("leaderboard",),
+    "Rows of the board at once, and a heartbeat. Not journaled: the rows are kept in `scoring.standings`.",
+    journaled=False,
+)
+TOPICS = (INDICATOR, PLAN, STANDING, BOARD)

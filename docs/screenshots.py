@@ -1,0 +1,71 @@
+"""Makes the pictures of the README from a running demonstration: `python docs/screenshots.py [ADDRESS]`."""  # noqa: INP001 - a script, no package
+
+import shutil
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+from playwright.sync_api import Browser, sync_playwright
+
+IMAGES = Path(__file__).parent / "images"
+MOST_BYTES = 300_000
+UNIT = "/units/phung-hiep-2023/31399"
+
+
+class Picture(NamedTuple):
+    """One page at one size."""
+
+    name: str
+    path: str
+    width: int
+    height: int
+    language: str = "en"
+
+
+PICTURES = (
+    Picture("board", "/?period=2023", 1280, 900),
+    Picture("board-vi", "/?period=2023", 1280, 900, "vi"),
+    Picture("board-phone", "/?period=2023", 360, 740),
+    Picture("unit", UNIT, 1280, 900),
+    Picture("unit-vi", UNIT, 1280, 900, "vi"),
+    Picture("unit-phone", UNIT, 360, 740),
+    Picture("wall", "/?display=wall&period=2023", 1280, 720, "vi"),
+)
+
+
+def take(browser: Browser, base: str, picture: Picture) -> Path:
+    """Open the page, wait until it has settled, and keep what a reader sees first."""
+    context = browser.new_context(
+        viewport={"width": picture.width, "height": picture.height},
+        locale=picture.language,
+        reduced_motion="reduce",
+    )
+    page = context.new_page()
+    page.goto(base + picture.path, wait_until="load")
+    page.wait_for_timeout(1_500)  # the live stream has delivered its first snapshot
+    target = IMAGES / f"{picture.name}.png"
+    page.screenshot(path=target)
+    context.close()
+    return target
+
+
+def main() -> None:
+    """Take all pictures; refuse one that is too large for a README."""
+    base = (sys.argv[1:] or ["http://127.0.0.1:8000"])[0].rstrip("/")
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    IMAGES.mkdir(exist_ok=True)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
+        )
+        for picture in PICTURES:
+            target = take(browser, base, picture)
+            size = target.stat().st_size
+            if size > MOST_BYTES:
+                sys.exit(f"{target} has {size:,} bytes; at most {MOST_BYTES:,} are wanted")
+            sys.stdout.write(f"{target.name}  {size:,} bytes\n")
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,172 @@
+"""One origin: the web faces of all services in one process. `python -m services.app`."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, cast
+
+import httpx
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from services.intake.app import IntakeWeb
+from services.intake.http import INDICATOR_EVENTS, PORTAL_EVENTS, Endpoint, doors
+from services.runtime import metrics
+from services.runtime.auth import AuthError, Keys, TokenVerifier
+from services.runtime.health import Health
+from services.runtime.logging import configure, get_logger
+from services.runtime.process import serve, settle
+from services.runtime.resources import resources
+from services.runtime.settings import Settings
+from services.runtime.web.site import answer_errors_with_pages
+from services.scoring.leaderboard.app import LeaderboardWeb
+from services.scoring.leaderboard.feed import Feed
+from services.scoring.leaderboard.http import standings_api
+from services.scoring.leaderboard.pages import leaderboard_site
+
+log = get_logger(__name__)
+DESCRIPTION = """Thi Đua: events of an emulation movement in, exact unit totals and a live leaderboard out."""
+
+
+class WorkerReadiness:
+    """Whether the workers that this process was told of are ready, asked each second."""
+
+    def __init__(self, urls: tuple[str, ...]) -> None:
+        self._urls = urls
+        self._troubles: dict[str, str] = dict.fromkeys(urls, "not asked yet")
+
+    async def ask(self) -> None:
+        """Ask for ever."""
+        async with httpx.AsyncClient(timeout=2) as client:
+            while True:
+                for url in self._urls:
+                    self._troubles[url] = await self._one(client, url)
+                await asyncio.sleep(1 if not self.trouble() else 0.1)
+
+    @staticmethod
+    async def _one(client: httpx.AsyncClient, url: str) -> str:
+        try:
+            answer = await client.get(f"{url}/readyz")
+        except httpx.HTTPError:
+            return "does not answer"
+        return "" if answer.status_code == 200 else answer.text[:200]  # noqa: PLR2004
+
+    def trouble(self) -> str | None:
+        """None when all workers are ready."""
+        return next((f"{url}: {why}" for url, why in self._troubles.items() if why), None)
+
+
+class Front:
+    """Stands before FastAPI: what is posted to a door goes straight to it, which halves the cost of a single event."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self._app = app
+        self.doors: dict[str, Endpoint] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        posted = scope["type"] == "http" and scope["method"] == "POST"
+        door = self.doors.get(scope["path"]) if posted else None
+        if door is None:
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope, receive)
+        try:
+            response = await door(request)
+        except AuthError as error:
+            response = await _refused(request, error)
+        except Exception:
+            log.exception("a door failed", path=scope["path"])
+            response = JSONResponse({"error": "internal"}, 500)
+        await response(scope, receive, send)
+
+
+def create_app(settings: Settings) -> Front:
+    """All web faces on one origin."""
+    health = Health()
+    site = leaderboard_site()
+    workers = WorkerReadiness(settings.worker_urls)
+    health.check("workers", workers.trouble)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            own = await stack.enter_async_context(resources(settings))
+            verifier = TokenVerifier(Keys(settings.keys_dir).verifying())
+            intake, board = IntakeWeb(own, verifier), LeaderboardWeb(own, site)
+            front.doors = intake.endpoints
+            app.include_router(intake.router)
+            board.mount(app)
+            for face in (intake, board):
+                await stack.enter_async_context(face.running(health))
+            await own.start_bus(health)
+            if settings.worker_urls:
+                health.watch("workers", workers.ask())
+            settle()
+            yield
+            await health.stop()
+
+    app = _empty_app(lifespan)
+    front = Front(app)
+    _operations(app, health)
+    answer_errors_with_pages(app, site)
+    app.add_exception_handler(AuthError, _refused)
+    return front
+
+
+def _empty_app(lifespan: Any = None) -> FastAPI:  # noqa: ANN401 - what FastAPI takes
+    return FastAPI(
+        title="Thi Đua",
+        description=DESCRIPTION,
+        version="0.1.0",
+        lifespan=lifespan,
+        docs_url=None,  # its page would load scripts from elsewhere; the document itself stays
+        redoc_url=None,
+    )
+
+
+def openapi() -> dict[str, Any]:
+    """The OpenAPI document of all faces, without starting anything."""
+    app = _empty_app()
+    app.include_router(doors(dict.fromkeys((PORTAL_EVENTS, INDICATOR_EVENTS), _not_running)))
+    app.include_router(standings_api(cast("Feed", None)))
+    _operations(app, Health())
+    return app.openapi()
+
+
+async def _not_running(_: Request) -> Response:
+    return Response(status_code=503)
+
+
+def _operations(app: FastAPI, health: Health) -> None:
+    @app.get("/healthz", tags=["operations"])
+    async def healthz() -> dict[str, bool]:
+        return {"alive": True}
+
+    @app.get("/readyz", tags=["operations"])
+    async def readyz() -> Response:
+        troubles = health.troubles()
+        return JSONResponse(troubles or {"ready": True}, 503 if troubles else 200)
+
+    @app.get("/metrics", tags=["operations"])
+    async def measured() -> Response:
+        return metrics.exposition()
+
+
+def main() -> None:
+    """Run the web process until it is told to stop."""
+    settings = Settings()
+    configure(settings.log_level, "web")
+    serve(create_app(settings), settings)
+
+
+async def _refused(_: Request, error: Exception) -> Response:
+    if not isinstance(error, AuthError):
+        raise error
+    body = {"error": error.code, "vi": error.vi, "en": str(error)}
+    return JSONResponse(body, error.status, {"WWW-Authenticate": "Bearer"})
+
+
+if __name__ == "__main__":
+    main()

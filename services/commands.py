@@ -1,0 +1,174 @@
+"""The commands that need the services: plan, verify, dead-letters, docs."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from services.runtime.resources import Resources
+
+Data = Annotated[Path, typer.Option("--data", help="Folder that holds everything.")]
+plan_commands = typer.Typer(help="Check and publish plans.", no_args_is_help=True)
+letter_commands = typer.Typer(
+    help="Events that could not be understood: list and replay them.", no_args_is_help=True
+)
+SHOWN = 50
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(text + "\n")
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(text + "\n")
+
+
+@asynccontextmanager
+async def _system(data: Path) -> AsyncIterator[tuple["Resources", str | None]]:
+    """The running system of a folder, or its databases alone; with the address when it runs."""
+    from services.runtime.datafolder import running, settings_for  # noqa: PLC0415
+    from services.runtime.embedded import embedded_databases  # noqa: PLC0415
+    from services.runtime.resources import resources  # noqa: PLC0415
+
+    run = running(data)
+    if run is not None:
+        async with resources(settings_for(data, run)) as own:
+            yield own, run.address
+        return
+    async with embedded_databases(data) as addresses:
+        settings = settings_for(data).model_copy(
+            update={"mongo_url": addresses.mongo_url, "redis_url": addresses.redis_url}
+        )
+        async with resources(settings) as own:
+            yield own, None
+
+
+def _with_system(data: Path, work: Callable[["Resources", str | None], Awaitable[int]]) -> None:
+    async def run() -> int:
+        async with _system(data) as (own, address):
+            return await work(own, address)
+
+    code = asyncio.run(run())
+    if code:
+        raise typer.Exit(code)
+
+
+def verify(data: Data = Path(".data")) -> None:
+    """Recompute all standings from the journal and compare; exit 0 and `0 differences`, or 1 and what differs."""
+    from services.verifying import verify as compare  # noqa: PLC0415
+
+    async def work(own: "Resources", address: str | None) -> int:
+        verdict = await compare(own, address, _say)
+        for line in verdict.differences[:SHOWN]:
+            _print(line)
+        where = address or "the stored standings (nothing runs on this folder)"
+        _print(
+            f"{len(verdict.differences)} differences in {verdict.rows:,} rows "
+            f"from {verdict.events:,} events, compared with {where}"
+        )
+        return 1 if verdict.differences else 0
+
+    _with_system(data, work)
+
+
+@plan_commands.command("check")
+def check(
+    files: Annotated[list[Path], typer.Argument(help="A folder, or the files of one plan.")],
+) -> None:
+    """Say everything that keeps a plan from being published; exit 0 when nothing does."""
+    from services.plan_files import PlanFileError, read_plan  # noqa: PLC0415
+
+    try:
+        plan = read_plan(files)
+    except PlanFileError as error:
+        for fault in error.faults:
+            _print(fault)
+        _print(f"{len(error.faults)} fault(s); nothing was published")
+        raise typer.Exit(1) from None
+    blocs = ", ".join(
+        f"{b.code}: {len(b.scored)} indicators, {len(plan.units_of(b.code))} units"
+        for b in plan.blocs
+    )
+    _print(f"{plan.id} version {plan.version} may be published ({blocs})")
+
+
+@plan_commands.command("publish")
+def publish(
+    folder: Annotated[Path, typer.Argument(help="Folder of the plan.")],
+    data: Data = Path(".data"),
+) -> None:
+    """Put a plan version in force; it is read-only from then on."""
+    from services import publishing  # noqa: PLC0415
+    from services.plan_files import read_plan  # noqa: PLC0415
+
+    plan = read_plan(folder)
+
+    async def work(own: "Resources", _: str | None) -> int:
+        new = await publishing.publish(own, plan)
+        word = "published" if new else "was published before; nothing changed"
+        _print(f"{plan.id} version {plan.version} {word}")
+        return 0
+
+    _with_system(data, work)
+
+
+@letter_commands.command("list")
+def list_letters(data: Data = Path(".data")) -> None:
+    """Show what could not be understood, and why."""
+    from services.replaying import open_letters  # noqa: PLC0415
+
+    async def work(own: "Resources", _: str | None) -> int:
+        found = await open_letters(own)
+        for letter in found:
+            _print(
+                f"{letter['_id']}  {letter['at']:%d/%m/%Y %H:%M}  {letter['reason']}: {letter['error']}"
+            )
+        _print(f"{len(found)} dead letters")
+        return 0
+
+    _with_system(data, work)
+
+
+@letter_commands.command("replay")
+def replay(data: Data = Path(".data")) -> None:
+    """Send what can be understood now back into the journal; the rest stays."""
+    from services.replaying import replay_letters  # noqa: PLC0415
+
+    async def work(own: "Resources", _: str | None) -> int:
+        sent, left = await replay_letters(own)
+        _print(f"{sent} replayed, {left} still not understood")
+        return 0
+
+    _with_system(data, work)
+
+
+def docs(
+    folder: Annotated[Path, typer.Argument(help="Where to write.")] = Path("docs"),
+) -> None:
+    """Write the AsyncAPI document of all topics and the OpenAPI document of all doors."""
+    import json  # noqa: PLC0415
+
+    from services.app import openapi  # noqa: PLC0415
+    from services.asyncapi import write  # noqa: PLC0415
+
+    _print(f"wrote {write(folder)}")
+    target = folder / "openapi.json"
+    document = openapi()
+    target.write_text(json.dumps(document, ensure_ascii=False, indent=1, sort_keys=True) + "\n")
+    _print(f"wrote {target}")
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the command line."""
+    from services import demo  # noqa: PLC0415
+
+    app.command("verify")(verify)
+    app.command("docs")(docs)
+    app.command("demo")(demo.demo)
+    app.add_typer(plan_commands, name="plan")
+    app.add_typer(letter_commands, name="dead-letters")

@@ -1,0 +1,230 @@
+"""`thidua demo`: a whole season of the reference plan in a minute and a half, on the simulated clock."""
+
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    import httpx
+
+    from contracts.plan import Plan
+    from services.runtime.clock import Clock
+
+ROOT = Path(__file__).resolve().parents[1]
+MARK = "demo.mark"
+BATCH = 1_000
+STEP_SECONDS = 0.15
+DELAY_SECONDS = 6
+"""The simulated clock stands still so long, while everything starts."""
+START_SECONDS = 60
+DOORS = {True: "/api/v1/portal/events", False: "/api/v1/indicator-events"}
+
+
+class DemoError(Exception):
+    """The demonstration cannot run; says why."""
+
+
+def demo(
+    data: Annotated[
+        Path, typer.Option(help="Folder of the demonstration; emptied first.")
+    ] = Path(".data/demo"),
+    port: Annotated[int, typer.Option(min=1, max=65_535)] = 8000,
+    seconds: Annotated[float, typer.Option(min=5, help="How long the season takes.")] = 90,
+    seed: Annotated[int, typer.Option(help="Another season.")] = 2023,
+    dossiers: Annotated[int, typer.Option(min=0, help="How many dossiers.")] = 6_000,
+    *,
+    stay: Annotated[bool, typer.Option(help="Keep running at the end.")] = True,
+) -> None:
+    """Install nothing, show everything: start, replay a simulated season live, stay running."""
+    from services.plan_files import read_plan  # noqa: PLC0415
+    from services.runtime.datafolder import is_free  # noqa: PLC0415
+
+    _empty(data)
+    port = next(number for number in range(port, port + 50) if is_free(number))
+    plan = read_plan(ROOT / "deploy/plans/phung-hiep-2023")
+    length = plan.ends_on - plan.starts_on + timedelta(days=8)
+    rate = length.total_seconds() / seconds
+    _say(f"Starting Redis, MongoDB, the worker and the web pages on {data} …")
+    with _running(data, port, plan, rate) as system:
+        try:
+            _replay(data, port, plan, seed, dossiers)
+            _tell_where(data, port)
+            if stay:
+                system.wait()
+        except KeyboardInterrupt:
+            _say("\nStopping …")
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def _empty(data: Path) -> None:
+    from services.runtime.datafolder import running  # noqa: PLC0415
+
+    if (run := running(data)) is not None:
+        raise DemoError(
+            f"a demonstration runs on {data} already: {run.address} (process {run.pid})"
+        )
+    if data.exists() and any(data.iterdir()):
+        if not (data / MARK).exists():
+            raise DemoError(
+                f"{data} holds something else than a demonstration; name another --data"
+            )
+        shutil.rmtree(data)
+    data.mkdir(parents=True, exist_ok=True)
+    (data / MARK).touch()
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+class _running:  # noqa: N801 - reads as a verb
+    """The system as a child process; ended with this one."""
+
+    def __init__(self, data: Path, port: int, plan: "Plan", rate: float) -> None:
+        until = datetime.combine(plan.ends_on + timedelta(days=8), datetime.min.time())
+        self._command = [
+            sys.executable, "-m", "services.cli", "up",
+            "--data", str(data.resolve()), "--port", str(port),
+            "--clock-start", f"{plan.starts_on}T00:00",
+            "--clock-rate", f"{rate:.3f}", "--clock-delay", str(DELAY_SECONDS),
+            "--clock-until", until.isoformat(timespec="minutes"),
+        ]  # fmt: skip
+
+    def __enter__(self) -> "subprocess.Popen[str]":
+        for ending in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(ending, _interrupt)
+        self._child = subprocess.Popen(  # noqa: S603 - our own program
+            self._command, cwd=ROOT, stdout=subprocess.PIPE, text=True
+        )
+        output = self._child.stdout
+        if output is None:
+            raise DemoError("no output to read")
+        for line in output:
+            if line.startswith("ready "):
+                _say(line.strip())
+                return self._child
+        raise DemoError("the system did not start; its messages stand above")
+
+    def __exit__(self, *_: object) -> None:
+        if self._child.poll() is None:
+            self._child.send_signal(signal.SIGINT)
+        try:
+            self._child.wait(10)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+
+
+def _replay(data: Path, port: int, plan: "Plan", seed: int, dossiers: int) -> None:
+    import httpx  # noqa: PLC0415
+
+    from services.runtime.auth import Keys, Role, issue  # noqa: PLC0415
+    from services.runtime.datafolder import stored_clock  # noqa: PLC0415
+    from services.season import season  # noqa: PLC0415
+
+    key = issue(Keys(data / "keys").signing(), Role.PORTAL)
+    clock = stored_clock(data)
+    happenings = list(season(plan, seed, dossiers))
+    _say(
+        f"Replaying {len(happenings):,} events from {plan.starts_on:%d/%m/%Y} "
+        f"to {plan.ends_on:%d/%m/%Y}; look at http://127.0.0.1:{port}/ while it runs."
+    )
+    headers = {"Authorization": f"Bearer {key}"}
+    with httpx.Client(
+        base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=30
+    ) as client:
+        sent = 0
+        progress = _Progress(clock, len(happenings))
+        for due in _in_time(happenings, clock):
+            _send(client, due)
+            sent += len(due)
+            progress.show(client, plan, sent)
+    _say("")
+
+
+def _in_time(
+    happenings: list[tuple[datetime, dict[str, Any]]], clock: "Clock"
+) -> Iterator[list[dict[str, Any]]]:
+    """What is due since the last look, until everything was."""
+    at = 0
+    while at < len(happenings):
+        now = clock.now()
+        end = at
+        while end < len(happenings) and end - at < BATCH and happenings[end][0] <= now:
+            end += 1
+        yield [event for _, event in happenings[at:end]]
+        if end - at < BATCH:
+            time.sleep(STEP_SECONDS)
+        at = end
+
+
+def _send(client: "httpx.Client", events: list[dict[str, Any]]) -> None:
+    for portal, door in DOORS.items():
+        some = [e for e in events if (e["type"] == "dossier.recorded") == portal]
+        if not some:
+            continue
+        answer = client.post(door, json=some)
+        if answer.status_code != 202:  # noqa: PLR2004 - accepted
+            raise DemoError(f"{door} answered {answer.status_code}: {answer.text[:300]}")
+
+
+class _Progress:
+    """One line that moves on a screen; twenty lines where there is none."""
+
+    def __init__(self, clock: "Clock", total: int) -> None:
+        self._clock = clock
+        self._total = total
+        self._told = -1
+
+    def show(self, client: "httpx.Client", plan: "Plan", sent: int) -> None:
+        """How far the season is, and who leads."""
+        moving = sys.stdout.isatty()
+        step = 20 * sent // self._total
+        if not moving and step == self._told:
+            return
+        self._told = step
+        line = f"{self._line(client, plan, sent):<100}"
+        sys.stdout.write(line + ("\r" if moving else "\n"))
+        sys.stdout.flush()
+
+    def _line(self, client: "httpx.Client", plan: "Plan", sent: int) -> str:
+        from contracts.calendar import local_date  # noqa: PLC0415
+
+        url = f"/api/v1/standings/{plan.id}/{plan.blocs[0].code}"
+        leader = client.get(url, params={"period": str(plan.ends_on.year)}).json()["rows"][0]
+        share = sent / self._total
+        bar = "█" * round(24 * share) + "░" * (24 - round(24 * share))
+        today = local_date(self._clock.now())
+        return (
+            f"{today:%d/%m/%Y}  {bar} {share:4.0%}  {sent:>7,} events"
+            f"  1st: {leader['name']} {leader['points'][:-2]}"
+        )
+
+
+def _tell_where(data: Path, port: int) -> None:
+    base = f"http://127.0.0.1:{port}"
+    _say(
+        f"""
+The season is over and everything still runs. Where to look:
+  {base}/                              the leaderboard (communes; tabs for departments and hamlets)
+  {base}/?bloc=department              the departments
+  {base}/?period=2023-Q3               a quarter, or a month: 2023-07
+  {base}/units/phung-hiep-2023/31399   a unit: every indicator, its rule and the facts behind
+  {base}/?display=wall                 for a big screen
+  {base}/openapi.json                  the HTTP interface
+  {base}/metrics                       what operators watch
+Prove the numbers:   thidua verify --data {data}
+Send an event:       thidua token --data {data} --role portal   (see README)
+Stop with Ctrl-C."""
+    )

@@ -1,0 +1,336 @@
+"""Reads a plan from its files and says, fault by fault, why it cannot be published.
+
+A plan may be one file or several, in YAML or JSON; their top-level keys together make one
+`contracts.plan.Plan`.
+"""
+
+import difflib
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from contracts import plan as models
+from contracts.plan import Plan
+from contracts.plan_lint import lint
+
+SUFFIXES = (".yaml", ".yml", ".json")
+Place = tuple[str | int, ...]
+"""Where in the data: keys and list indexes from the top."""
+
+
+class PlanFileError(Exception):
+    """The files make no plan that may be published; `faults` says why, one sentence each."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = faults
+
+
+def read_plan(path: Path | Sequence[Path]) -> Plan:
+    """The plan that a folder or some files hold, checked by shape and by the linter.
+
+    Raises:
+        PlanFileError: with every fault that could be found.
+    """
+    files = list(_files([path] if isinstance(path, Path) else path))
+    source = _merge([_read_file(file) for file in files])
+    try:
+        plan = Plan.model_validate(source.content)
+    except ValidationError as error:
+        raise PlanFileError(list(_sentences(error, source))) from None
+    if faults := lint(plan):
+        raise PlanFileError(faults)
+    return plan
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """What files hold, and from which file and line each place came."""
+
+    content: dict[str, object] = field(default_factory=dict)
+    files: dict[str, Path] = field(default_factory=dict)
+    lines: dict[Place, int] = field(default_factory=dict)
+
+
+def _files(paths: Sequence[Path]) -> Iterator[Path]:
+    """The files themselves, and the plan files of each folder in order of their names."""
+    if not paths:
+        raise PlanFileError(["no plan file was named"])
+    for path in paths:
+        if not path.is_dir():
+            yield path
+            continue
+        found = sorted(file for file in path.iterdir() if file.suffix in SUFFIXES)
+        if not found:
+            raise PlanFileError([f"{path}: the folder holds no {', '.join(SUFFIXES)} file"])
+        yield from found
+
+
+def _read_file(path: Path) -> _Source:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise PlanFileError([f"{path}: the file is not UTF-8 text"]) from None
+    except OSError as error:
+        raise PlanFileError([f"{path}: cannot be read: {error.strerror}"]) from None
+    source = _Source()
+    try:
+        content = _from_json(text) if path.suffix == ".json" else _from_yaml(text, source.lines)
+    except (yaml.YAMLError, ValueError) as error:
+        raise PlanFileError([f"{path}: {_syntax(error)}"]) from None
+    except RecursionError:
+        raise PlanFileError([f"{path}: is nested too deeply"]) from None
+    if not isinstance(content, dict):
+        raise PlanFileError([f"{path}: found {_shown(content)}, expected keys and values"])
+    source.content.update(content)
+    source.files.update(dict.fromkeys(content, path))
+    return source
+
+
+def _merge(sources: list[_Source]) -> _Source:
+    whole, faults = _Source(), []
+    for source in sources:
+        for key, file in source.files.items():
+            if key in whole.files:
+                faults.append(f"{key}: is given both in {whole.files[key]} and in {file}")
+        whole.content.update(source.content)
+        whole.files.update(source.files)
+        whole.lines.update(source.lines)
+    if faults:
+        raise PlanFileError(faults)
+    return whole
+
+
+def _syntax(error: Exception) -> str:
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        return f"line {error.problem_mark.line + 1}: {error.problem or error.context}"
+    if isinstance(error, json.JSONDecodeError):
+        return f"line {error.lineno}: {error.msg}"
+    return str(error)
+
+
+def _from_json(text: str) -> object:
+    content: object = json.loads(text, object_pairs_hook=_unique)
+    return content
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"key {twice!r} is given twice in one object")
+    return content
+
+
+class _Loader(yaml.SafeLoader):
+    """The safe loader, with the plain scalars of JSON only: `on`, `no`, `1:30` stay text."""
+
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - as PyYAML has it
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """Refuses aliases: a plan is read by people, and a small file must stay small."""
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise yaml.MarkedYAMLError(
+                problem="write the value out, not `*`", problem_mark=mark
+            )
+        return super().compose_node(parent, index)
+
+
+_SCALARS = {
+    "bool": (r"^(true|false)$", "tf"),
+    "null": (r"^(null|~|)$", ["n", "~", ""]),
+    "int": (r"^-?(0|[1-9][0-9]*)$", "-0123456789"),
+    "float": (r"^-?(0|[1-9][0-9]*)\.[0-9]+$", "-0123456789"),
+}
+for _tag, (_pattern, _first) in _SCALARS.items():
+    _Loader.add_implicit_resolver(
+        f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), list(_first)
+    )
+
+
+def _from_yaml(text: str, lines: dict[Place, int]) -> object:
+    loader = _Loader(text)
+    try:
+        node = loader.get_single_node()
+        return None if node is None else _plain(loader, node, (), lines)
+    finally:
+        loader.dispose()
+
+
+def _plain(loader: _Loader, node: yaml.Node, place: Place, lines: dict[Place, int]) -> object:
+    """The node as plain data; notes the line of every place."""
+    lines[place] = node.start_mark.line + 1
+    if isinstance(node, yaml.MappingNode):
+        content: dict[str, object] = {}
+        for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode) or key.value in content:
+                problem = f"key {key.value!r} is given twice, or is not plain text"
+                raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
+            content[key.value] = _plain(loader, value, (*place, key.value), lines)
+            lines[(*place, key.value)] = key.start_mark.line + 1
+        return content
+    if isinstance(node, yaml.SequenceNode):
+        return [_plain(loader, item, (*place, n), lines) for n, item in enumerate(node.value)]
+    return _scalar(loader, node)
+
+
+def _scalar(loader: _Loader, node: yaml.Node) -> object:
+    value: object = loader.construct_object(node)
+    return value
+
+
+def _sentences(error: ValidationError, source: _Source) -> Iterator[str]:
+    """One sentence for each faulty place, in the order of the files."""
+    wanted: dict[Place, list[str]] = {}
+    for fault in error.errors(include_url=False):
+        place = _place(fault, source.content)
+        expected = wanted.setdefault(place, [])
+        if (words := _expected(fault)) not in expected:
+            expected.append(words)
+    for place, expected in wanted.items():
+        known, found = _look(source.content, place)
+        what = f"found {_shown(found)}, expected" if known else "is missing; expected"
+        yield f"{_where(place, source)}: {what} {' or '.join(expected)}"
+
+
+def _place(fault: ErrorDetails, content: object) -> Place:
+    """The fault's place in the data, without the tags that pydantic puts in for unions."""
+    place: list[str | int] = []
+    for position, step in enumerate(fault["loc"]):
+        known, inner = _look(content, (step,))
+        last = position == len(fault["loc"]) - 1
+        if known:
+            content = inner
+        if known or (last and fault["type"] == "missing"):
+            place.append(step)
+    if fault["type"] == "union_tag_invalid":
+        place.append("kind")
+    return tuple(place)
+
+
+def _look(content: object, place: Place) -> tuple[bool, object]:
+    """Whether the place exists in the data, and what stands there."""
+    for step in place:
+        match content:
+            case dict() if step in content:
+                content = content[step]
+            case list() if isinstance(step, int) and step < len(content):
+                content = content[step]
+            case _:
+                return False, None
+    return True, content
+
+
+def _where(place: Place, source: _Source) -> str:
+    """File, line and dotted path: `plan.yaml, line 12, blocs[0 commune].scale`."""
+    file = source.files.get(str(place[0])) if place else None
+    if file is None:
+        names = ", ".join(sorted({str(path) for path in source.files.values()})) or "the plan"
+        return f"{names}: {_dotted(place, source.content)}"
+    above = next(
+        (place[:n] for n in range(len(place), 0, -1) if place[:n] in source.lines), None
+    )
+    line = f", line {source.lines[above]}" if above else ""
+    return f"{file}{line}, {_dotted(place, source.content)}"
+
+
+def _dotted(place: Place, content: object) -> str:
+    words = ""
+    for n, step in enumerate(place):
+        if isinstance(step, int):
+            item = _look(content, place[: n + 1])[1]
+            code = item.get("code") if isinstance(item, dict) else None
+            words += f"[{step} {code}]" if code is not None else f"[{step}]"
+        else:
+            words += f".{step}" if words else step
+    return words
+
+
+def _expected(fault: ErrorDetails) -> str:
+    """What pydantic wanted, in plain words."""
+    context = fault.get("ctx", {})
+    words = _EXPECTED.get(fault["type"])
+    if fault["type"] == "extra_forbidden":
+        return _known_key(fault["loc"])
+    if fault["type"] == "model_type":
+        return _keys_of(str(context["class_name"]))
+    if words is None:
+        return f"otherwise ({fault['msg']})"
+    return words.format_map(defaultdict(str, context))
+
+
+_EXPECTED = {
+    "missing": "a value here",
+    "string_type": "text; write it in quotes",
+    "string_pattern_mismatch": "a code of letters, digits, `.`, `_` and `-`",
+    "string_too_short": "some text",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "decimal_type": "a number",
+    "decimal_parsing": "a number",
+    "decimal_max_digits": "at most {max_digits} digits",
+    "decimal_max_places": "at most {decimal_places} decimals",
+    "date_type": "a date such as 2023-06-01",
+    "date_parsing": "a date such as 2023-06-01",
+    "date_from_datetime_parsing": "a date such as 2023-06-01",
+    "list_type": "a list",
+    "dict_type": "keys and values",
+    "too_short": "at least {min_length} entry",
+    "literal_error": "{expected}",
+    "union_tag_invalid": "one of {expected_tags}",
+    "union_tag_not_found": "a `kind:` among its keys",
+    "none_required": "nothing",
+    "greater_than": "more than {gt}",
+    "greater_than_equal": "at least {ge}",
+    "less_than": "less than {lt}",
+    "less_than_equal": "at most {le}",
+}
+
+
+def _known_key(loc: Place) -> str:
+    """A refusal of a key that no plan has, with the one that was probably meant."""
+    keys = _KEYS if len(loc) > 1 else list(Plan.model_fields)
+    near = difflib.get_close_matches(str(loc[-1]), keys, n=1)
+    return f"no such key; did you mean `{near[0]}`?" if near else "no such key here"
+
+
+def _keys_of(name: str) -> str:
+    required = [key for key, given in _MODELS[name].model_fields.items() if given.is_required()]
+    return "keys " + ", ".join(f"`{key}:`" for key in required)
+
+
+_MODELS = {
+    name: model
+    for name, model in vars(models).items()
+    if isinstance(model, type) and issubclass(model, models.Model)
+}
+_KEYS = sorted({key for model in _MODELS.values() for key in model.model_fields})
+
+
+def _shown(value: object) -> str:
+    """The value as it would stand in JSON, cut short."""
+    match value:
+        case None:
+            return "nothing"
+        case dict():
+            return "keys and values"
+        case list():
+            return f"a list of {len(value)}"
+        case _:
+            text = json.dumps(value, ensure_ascii=False)
+            return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
+_LONGEST = 60

@@ -1,0 +1,256 @@
+"""Who may do what: signed tokens (JWT, Ed25519) that every service verifies with a public key alone."""
+
+import os
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import ClassVar
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric.ed25519 import (
+    Ed25519PrivateKey,
+    Ed25519PublicKey,
+)
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+    load_pem_public_key,
+)
+from starlette.requests import HTTPConnection
+
+from services.runtime.clock import wall_now
+
+ALGORITHM = "EdDSA"
+ISSUER = "thidua"
+AUDIENCE = "thidua"
+LONGEST_TOKEN = 8_192
+
+
+class Role(StrEnum):
+    """What a token's holder is; `ADMIN` may do what any of them may."""
+
+    PORTAL = "portal"
+    OFFICER = "officer"
+    REVIEWER = "reviewer"
+    VIEWER = "viewer"
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """The holder of a verified token."""
+
+    role: Role
+    units: frozenset[str]
+    """Codes of the units it is limited to; empty: not limited."""
+    subject: str
+    expires_at: datetime
+
+    def may_act_for(self, unit: str) -> bool:
+        """Whether its scope covers a unit."""
+        return not self.units or unit in self.units
+
+
+class AuthError(Exception):
+    """A request that is refused for who sent it; says so in Vietnamese and English."""
+
+    status: ClassVar[int] = 401
+    code: ClassVar[str]
+    vi: ClassVar[str]
+    en: ClassVar[str]
+
+    def __str__(self) -> str:
+        return self.en
+
+
+class TokenMissingError(AuthError):
+    """No bearer token came with the request."""
+
+    code = "token_missing"
+    vi = "Thiếu mã truy cập: hãy gửi kèm tiêu đề “Authorization: Bearer <mã>”."
+    en = "No token: send the header `Authorization: Bearer <token>` (`thidua token` makes one)."
+
+
+class TokenExpiredError(AuthError):
+    """The token was good and is no longer."""
+
+    code = "token_expired"
+    vi = "Mã truy cập đã hết hạn: hãy xin mã mới từ quản trị viên."
+    en = "The token has expired: ask the operator for a new one (`thidua token`)."
+
+
+class TokenForgedError(AuthError):
+    """The token is damaged, was signed by another key or is meant for another system."""
+
+    code = "token_forged"
+    vi = "Mã truy cập không hợp lệ: mã bị hỏng hoặc không do hệ thống này cấp."
+    en = "The token is not valid: it is damaged or was not issued by this system."
+
+
+class RoleMissingError(AuthError):
+    """The token is good, its role may not do this."""
+
+    status = 403
+    code = "role_missing"
+    vi = "Mã truy cập này không có quyền thực hiện việc đó."
+    en = "This token's role may not do that."
+
+    def __init__(self, found: Role, *wanted: Role) -> None:
+        super().__init__(found, *wanted)
+        self.found, self.wanted = found, wanted
+
+    def __str__(self) -> str:
+        return f"{self.en} It is `{self.found}`; needed: {', '.join(self.wanted)}."
+
+
+class Keys:
+    """The key pair of one system, as two PEM files; made when first asked for.
+
+    Only who issues tokens needs the private file; a verifier is content with the public one.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._private = folder / "signing.pem"
+        self._public = folder / "verifying.pem"
+
+    def signing(self) -> Ed25519PrivateKey:
+        """The private key; of two processes that make it at once, both get the same."""
+        if not self._private.exists():
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            pem = Ed25519PrivateKey.generate().private_bytes(
+                Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+            )
+            _create(self._private, pem)
+        key = load_pem_private_key(self._private.read_bytes(), None)
+        if not isinstance(key, Ed25519PrivateKey):
+            raise TypeError(f"{self._private} holds no Ed25519 key")
+        return key
+
+    def verifying(self) -> Ed25519PublicKey:
+        """The public key."""
+        if self._private.exists() or not self._public.exists():
+            key = self.signing().public_key()
+            pem = key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+            if not self._public.exists():
+                _create(self._public, pem, 0o644)
+            return key
+        public = load_pem_public_key(self._public.read_bytes())
+        if not isinstance(public, Ed25519PublicKey):
+            raise TypeError(f"{self._public} holds no Ed25519 key")
+        return public
+
+
+def _create(path: Path, content: bytes, mode: int = 0o600) -> None:
+    """Write a whole new file, or leave the one that another process put there first."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        path.hardlink_to(draft)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
+
+
+def issue(
+    key: Ed25519PrivateKey,
+    role: Role,
+    units: Iterable[str] = (),
+    *,
+    subject: str | None = None,
+    lifetime: timedelta = timedelta(days=30),
+) -> str:
+    """A token; its lifetime runs in real time, whatever the simulated clock says."""
+    now = wall_now()
+    claims = {
+        "iss": ISSUER,
+        "aud": AUDIENCE,
+        "sub": subject or f"{role}-{secrets.token_hex(4)}",
+        "iat": int(now.timestamp()),
+        "exp": int((now + lifetime).timestamp()),
+        "role": str(role),
+        "units": sorted(set(units)),
+    }
+    return jwt.encode(claims, key, algorithm=ALGORITHM)
+
+
+class TokenVerifier:
+    """Verifies tokens; remembers those it verified, so that a busy sender costs one signature check."""
+
+    def __init__(self, key: Ed25519PublicKey, remembered: int = 1_000) -> None:
+        self._key = key
+        self._remembered = remembered
+        self._verified: dict[str, Principal] = {}
+
+    def verify(self, token: str | None) -> Principal:
+        """The token's holder.
+
+        Raises:
+            AuthError: which of its kinds says what is wrong.
+        """
+        if not token:
+            raise TokenMissingError
+        principal = self._verified.get(token)
+        if principal is None:
+            principal = self._decode(token)
+            if len(self._verified) >= self._remembered:
+                del self._verified[next(iter(self._verified))]
+            self._verified[token] = principal
+        if principal.expires_at <= wall_now():
+            self._verified.pop(token, None)
+            raise TokenExpiredError
+        return principal
+
+    def _decode(self, token: str) -> Principal:
+        if len(token) > LONGEST_TOKEN:
+            raise TokenForgedError
+        try:
+            claims = jwt.decode(
+                token,
+                self._key,
+                algorithms=[ALGORITHM],
+                audience=AUDIENCE,
+                issuer=ISSUER,
+                options={
+                    "require": ["exp", "sub", "aud", "iss"],
+                    "verify_exp": False,  # at every use, by `verify`
+                    "verify_iat": False,  # two machines' clocks may differ by a little
+                },
+            )
+            return Principal(
+                role=Role(claims["role"]),
+                units=frozenset(map(str, claims.get("units", ()))),
+                subject=claims["sub"],
+                expires_at=datetime.fromtimestamp(claims["exp"], UTC),
+            )
+        except (jwt.PyJWTError, LookupError, TypeError, ValueError, OverflowError) as error:
+            raise TokenForgedError from error
+
+
+def bearer(request: HTTPConnection) -> str | None:
+    """The token of the `Authorization` header, if one is there."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() or None if scheme.lower() == "bearer" else None
+
+
+def require(request: HTTPConnection, verifier: TokenVerifier, *roles: Role) -> Principal:
+    """The sender of a request, if it has one of the roles or is `admin`; no roles: any sender.
+
+    Raises:
+        AuthError: the request must be refused.
+    """
+    principal = verifier.verify(bearer(request))
+    if roles and principal.role not in {*roles, Role.ADMIN}:
+        raise RoleMissingError(principal.role, *roles)
+    return principal

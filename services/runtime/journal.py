@@ -1,0 +1,280 @@
+"""The journal: packs of lines, appended durably, then announced on the bus. The truth of the whole system.
+
+Group commit: whatever waits while the last write runs goes into the next one, as few documents as possible. An append
+returns when a majority has its pack on disk; the announcement follows and may be lost.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from pymongo.errors import PyMongoError
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from services.runtime import metrics
+from services.runtime.clock import Clock, wall_milliseconds
+from services.runtime.logging import get_logger
+from services.runtime.mongo import Collection, Database, Document
+from services.runtime.settings import Settings
+
+log = get_logger(__name__)
+
+ID_DIGITS = 11
+"""Hexadecimal digits of a pack's id that tell its real millisecond."""
+PACK_EVENTS = 2_000
+PACK_BYTES = 1 << 20
+WAITING_BYTES = 64 << 20
+"""Beyond this an append is refused at once, instead of memory growing."""
+ANNOUNCEMENTS = 1_000
+"""Packs that wait to be announced; beyond it the journal alone carries them."""
+IDS_A_LISTING = 2_000
+ANNOUNCED_TOGETHER = 32
+
+
+class JournalUnavailableError(Exception):
+    """The journal could not be written; nothing of the append is known to be durable. Try again."""
+
+
+class JournalFullError(JournalUnavailableError):
+    """More waits to be written than memory may hold. Try again later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """Lines that were appended together."""
+
+    id: str
+    """Sorts by the real millisecond of its making."""
+    topic: str
+    shard: int
+    accepted_at: datetime
+    count: int
+    body: bytes
+    """Lines joined by line feeds."""
+    keys: tuple[str, ...] = ()
+    """What it can be found by, such as unit codes."""
+
+    @property
+    def lines(self) -> list[bytes]:
+        """One event each."""
+        return self.body.split(b"\n")
+
+    @property
+    def made_at_ms(self) -> int:
+        """The real millisecond at which it was made."""
+        return int(self.id[:ID_DIGITS], 16)
+
+    def document(self) -> Document:
+        """As it is stored."""
+        stored: Document = {
+            "_id": self.id,
+            "shard": self.shard,
+            "at": self.accepted_at,
+            "count": self.count,
+            "body": self.body,
+        }
+        return stored | {"keys": list(self.keys)} if self.keys else stored
+
+    def entry(self) -> dict[str, bytes | str | int]:
+        """As it is announced: the doorbell with the letter in it."""
+        return {
+            "id": self.id,
+            "topic": self.topic,
+            "shard": self.shard,
+            "at": self.accepted_at.isoformat(),
+            "count": self.count,
+            "body": self.body,
+        }
+
+
+def from_document(topic: str, stored: Document) -> Pack:
+    """The pack of a stored document."""
+    return Pack(
+        stored["_id"],
+        topic,
+        stored["shard"],
+        stored["at"],
+        stored["count"],
+        bytes(stored["body"]),
+        tuple(stored.get("keys", ())),
+    )
+
+
+def id_at(milliseconds: int) -> str:
+    """The smallest pack id of a real millisecond."""
+    return f"{max(0, milliseconds):011x}"
+
+
+@dataclass(slots=True)
+class _Waiting:
+    shard: int
+    lines: Sequence[bytes]
+    keys: tuple[str, ...]
+    done: "asyncio.Future[None]"
+    size: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.size = sum(map(len, self.lines)) + len(self.lines)
+
+
+class Journal:
+    """One process's way into the journal, and back out of it."""
+
+    def __init__(
+        self, database: Database, redis: Redis, settings: Settings, clock: Clock
+    ) -> None:
+        self._database = database
+        self._redis = redis
+        self._settings = settings
+        self._clock = clock
+        self._collections: dict[str, Collection] = {}
+        self._waiting: dict[str, list[_Waiting]] = {}
+        self._waiting_bytes = 0
+        self._writers: dict[str, asyncio.Task[None]] = {}
+        self._announcements: asyncio.Queue[Pack] = asyncio.Queue(ANNOUNCEMENTS)
+        self._announcer: asyncio.Task[None] | None = None
+
+    def collection(self, topic: str) -> Collection:
+        """Where a topic's packs are."""
+        if topic not in self._collections:
+            self._collections[topic] = self._database[topic]
+        return self._collections[topic]
+
+    def stream(self, topic: str, shard: int) -> str:
+        """The Redis stream on which a shard of a topic is announced."""
+        return f"{self._settings.stream_prefix}{topic}.{shard}"
+
+    async def append(
+        self, topic: str, shard: int, lines: Sequence[bytes], keys: tuple[str, ...] = ()
+    ) -> None:
+        """Return when the lines are durable.
+
+        Raises:
+            JournalUnavailableError: they may not be; sending them again is harmless.
+        """
+        if not lines:
+            return
+        waiting = _Waiting(shard, lines, keys, asyncio.get_running_loop().create_future())
+        if self._waiting_bytes + waiting.size > WAITING_BYTES:
+            raise JournalFullError("too much waits to be written")
+        self._waiting_bytes += waiting.size
+        self._waiting.setdefault(topic, []).append(waiting)
+        if topic not in self._writers:
+            self._writers[topic] = asyncio.create_task(self._write_all(topic))
+        await asyncio.shield(waiting.done)
+
+    async def _write_all(self, topic: str) -> None:
+        try:
+            while batch := self._waiting.pop(topic, None):
+                await self._write(topic, batch)
+        finally:
+            del self._writers[topic]
+
+    async def _write(self, topic: str, batch: list[_Waiting]) -> None:
+        packs = self._pack(topic, batch)
+        error: Exception | None = None
+        try:
+            with metrics.JOURNAL_WRITE_SECONDS.labels(topic).time():
+                await self.collection(topic).insert_many(
+                    [pack.document() for pack in packs], ordered=False
+                )
+        except PyMongoError as failure:
+            log.warning("journal write failed", topic=topic, error=str(failure)[:200])
+            error = JournalUnavailableError("the journal could not be written")
+        self._waiting_bytes -= sum(waiting.size for waiting in batch)
+        for waiting in batch:
+            if waiting.done.cancelled():
+                continue
+            if error is None:
+                waiting.done.set_result(None)
+            else:
+                waiting.done.set_exception(error)
+                waiting.done.exception()
+        if error is None:
+            self._announce(packs)
+
+    def _pack(self, topic: str, batch: list[_Waiting]) -> list[Pack]:
+        accepted_at = self._clock.now()
+        packs = []
+        for shard in sorted({waiting.shard for waiting in batch}):
+            lines: list[bytes] = []
+            keys: dict[str, None] = {}
+            size = 0
+            for waiting in (w for w in batch if w.shard == shard):
+                keys.update(dict.fromkeys(waiting.keys))
+                for line in waiting.lines:
+                    if len(lines) >= PACK_EVENTS or (lines and size + len(line) > PACK_BYTES):
+                        packs.append(_new_pack(topic, shard, accepted_at, lines, tuple(keys)))
+                        lines, size = [], 0
+                    lines.append(line)
+                    size += len(line) + 1
+            packs.append(_new_pack(topic, shard, accepted_at, lines, tuple(keys)))
+        for pack in packs:
+            metrics.PACK_EVENTS.labels(topic).observe(pack.count)
+        return packs
+
+    def _announce(self, packs: list[Pack]) -> None:
+        for pack in packs:
+            try:
+                self._announcements.put_nowait(pack)
+            except asyncio.QueueFull:
+                metrics.UNANNOUNCED.labels(pack.topic).inc()
+        if self._announcer is None or self._announcer.done():
+            self._announcer = asyncio.create_task(self._announce_all())
+
+    async def _announce_all(self) -> None:
+        while not self._announcements.empty():
+            packs = [self._announcements.get_nowait()]
+            while not self._announcements.empty() and len(packs) < ANNOUNCED_TOGETHER:
+                packs.append(self._announcements.get_nowait())
+            try:
+                async with self._redis.pipeline(transaction=False) as pipeline:
+                    for pack in packs:
+                        pipeline.xadd(  # type: ignore[unused-awaitable]
+                            self.stream(pack.topic, pack.shard),
+                            pack.entry(),  # type: ignore[arg-type]
+                            maxlen=self._settings.stream_length,
+                            approximate=True,
+                        )
+                    await pipeline.execute()
+            except (RedisError, OSError) as failure:
+                metrics.UNANNOUNCED.labels(packs[0].topic).inc(len(packs))
+                log.warning("bus unreachable, the journal carries on", error=str(failure)[:120])
+
+    async def ids_since(self, topic: str, since: str) -> AsyncIterator[list[str]]:
+        """The ids of the packs from an id on, in order, some thousand at a time."""
+        cursor = (
+            self.collection(topic).find({"_id": {"$gte": since}}, {"_id": 1}).sort("_id", 1)
+        )
+        while found := await cursor.to_list(IDS_A_LISTING):
+            yield [stored["_id"] for stored in found]
+
+    async def read(self, topic: str, ids: Sequence[str]) -> list[Pack]:
+        """The packs with these ids, in order of id."""
+        cursor = self.collection(topic).find({"_id": {"$in": list(ids)}}).sort("_id", 1)
+        return [from_document(topic, stored) for stored in await cursor.to_list(None)]
+
+    async def all_packs(self, topic: str, until: datetime | None = None) -> AsyncIterator[Pack]:
+        """Every pack of a topic (accepted until an instant), in order of id."""
+        wanted: Document = {} if until is None else {"at": {"$lte": until}}
+        cursor = self.collection(topic).find(wanted, batch_size=50).sort("_id", 1)
+        while stored := await cursor.to_list(50):
+            for one in stored:
+                yield from_document(topic, one)
+
+    async def close(self) -> None:
+        """Wait for what is being written and announced."""
+        writers = [*self._writers.values()]
+        if self._announcer is not None:
+            writers.append(self._announcer)
+        await asyncio.gather(*writers, return_exceptions=True)
+
+
+def _new_pack(
+    topic: str, shard: int, at: datetime, lines: list[bytes], keys: tuple[str, ...]
+) -> Pack:
+    number = id_at(wall_milliseconds()) + os.urandom(6).hex()
+    return Pack(number, topic, shard, at, len(lines), b"\n".join(lines), keys)

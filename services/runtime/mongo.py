@@ -1,0 +1,61 @@
+"""MongoDB clients are built here and nowhere else; stores are given typed collections."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from bson.codec_options import CodecOptions
+from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, AsyncIOMotorDatabase
+from pymongo import ReadPreference
+from pymongo.errors import BulkWriteError
+from pymongo.read_concern import ReadConcern
+from pymongo.write_concern import WriteConcern
+
+from services.runtime.settings import Settings
+
+Document = dict[str, Any]
+Client = AsyncIOMotorClient[Document]
+Database = AsyncIOMotorDatabase[Document]
+Collection = AsyncIOMotorCollection[Document]
+
+DURABLE = WriteConcern(w="majority", j=True, wtimeout=10_000)
+DUPLICATE_KEY = 11_000
+RELAXED = WriteConcern(w=1, j=False)
+"""For what the journal can rebuild."""
+
+
+def connect(settings: Settings) -> Client:
+    """A client of the replica set; opens no connection yet."""
+    return AsyncIOMotorClient(
+        settings.mongo_url,
+        tz_aware=True,
+        serverSelectionTimeoutMS=5_000,
+        connectTimeoutMS=2_000,
+        socketTimeoutMS=30_000,
+        maxPoolSize=20,
+        retryWrites=True,
+    )
+
+
+def database(
+    client: Client, settings: Settings, name: str, *, durable: bool = False
+) -> Database:
+    """A service's own database, or `journal`; durable: writes are acknowledged by a majority, journaled."""
+    return client.get_database(
+        settings.database_prefix + name,
+        codec_options=CodecOptions(tz_aware=True),
+        read_preference=ReadPreference.PRIMARY,
+        write_concern=DURABLE if durable else RELAXED,
+        read_concern=ReadConcern("local"),
+    )
+
+
+async def write_all(collection: Collection, writes: Sequence[Any]) -> None:
+    """Many writes at once, in any order; what is there already (a repeat, a newer state) is no error."""
+    if not writes:
+        return
+    try:
+        await collection.bulk_write(writes, ordered=False)
+    except BulkWriteError as failure:
+        errors = failure.details.get("writeErrors", [])
+        if any(error["code"] != DUPLICATE_KEY for error in errors):
+            raise

@@ -1,0 +1,58 @@
+"""What a process is told from outside: addresses, clock, keys. Read once, in an `app.py` or the CLI."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+from pydantic import AliasChoices, AwareDatetime, Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Settings that every process shares; each is an environment variable `THIDUA_<NAME>`.
+
+    `MONGO_URL` and `REDIS_URL` are read without the prefix too, because operators know them.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="THIDUA_", env_ignore_empty=True, extra="ignore", frozen=True
+    )
+
+    mongo_url: str = Field(
+        "mongodb://127.0.0.1:27017/?replicaSet=rs0",
+        validation_alias=AliasChoices("THIDUA_MONGO_URL", "MONGO_URL"),
+    )
+    redis_url: str = Field(
+        "redis://127.0.0.1:6379/0",
+        validation_alias=AliasChoices("THIDUA_REDIS_URL", "REDIS_URL"),
+    )
+    database_prefix: str = ""
+    stream_prefix: str = "thidua:"
+    host: str = "127.0.0.1"
+    port: int = 8000
+    keys_dir: Path = Path(".data/keys")
+    clock_start: AwareDatetime | None = None
+    """Simulated time shown at `clock_anchor`; unset: real time."""
+    clock_anchor: AwareDatetime | None = None
+    """Real instant at which the simulated clock showed `clock_start`."""
+    clock_rate: float = Field(1.0, gt=0)
+    """Simulated seconds that pass in one real second."""
+    clock_until: AwareDatetime | None = None
+    """Simulated instant from which on the clock runs as fast as real time."""
+    scoring_shards: int = Field(1, ge=1, le=64)
+    catch_up_seconds: float = Field(2.0, gt=0)
+    catch_up_margin_seconds: float = Field(120.0, gt=0)
+    """How far behind the low-water mark a late commit or a slow clock is still looked for."""
+    stream_length: int = Field(10_000, ge=10)
+    """Packs that a Redis stream keeps before it is trimmed."""
+    log_level: str = "INFO"
+    log_format: Literal["auto", "json", "console"] = "auto"
+    """auto: lines for people on a terminal, JSON elsewhere."""
+    worker_urls: tuple[str, ...] = ()
+    """Base addresses of the workers whose readiness this web process also reports."""
+
+    def started_at(self) -> tuple[datetime, datetime] | None:
+        """(simulated start, real anchor), or None when time is real."""
+        if self.clock_start is None or self.clock_anchor is None:
+            return None
+        return self.clock_start, self.clock_anchor

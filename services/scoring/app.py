@@ -1,0 +1,123 @@
+"""The scoring worker: what is wired to what. `python -m services.scoring.app`."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from prometheus_client import Gauge
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from contracts.streams import INDICATOR, PLAN
+from services.runtime import metrics, mongo
+from services.runtime.consuming import Consumer
+from services.runtime.health import Health
+from services.runtime.logging import configure, get_logger
+from services.runtime.process import serve, settle
+from services.runtime.resources import resources
+from services.scoring.application import Scoring
+from services.scoring.settings import ScoringSettings
+from services.scoring.store import ScoringStore
+from services.scoring.ticker import tick
+
+log = get_logger(__name__)
+READY = Gauge("scoring_ready", "1 when the worker is ready.")
+
+
+@asynccontextmanager
+async def worker(settings: ScoringSettings, health: Health) -> AsyncIterator[Scoring]:
+    """A running worker: it has caught up and keeps up; ends cleanly."""
+    async with resources(settings) as own:
+        store = ScoringStore(mongo.database(own.client, settings, "scoring"))
+        await store.prepare()
+        scoring = Scoring(store, own.journal, own.redis, own.clock, settings)
+        letters = scoring.dead_letters
+        plans = Consumer(own.journal, PLAN.name, [0], scoring.on_plans, letters, settings)
+        shards = range(settings.scoring_shards)
+        events = Consumer(
+            own.journal, INDICATOR.name, shards, scoring.on_packs, letters, settings
+        )
+        await plans.catch_up()
+        events.start_from(await scoring.load())
+        own.subscribe(plans)
+        own.subscribe(events)
+        await own.start_bus(health)
+        found = await events.catch_up()
+        await scoring.settle()
+        log.info("caught up", packs=found, facts=len(scoring.fold.facts))
+        settle()
+        for name, consumer in (("plans", plans), ("events", events)):
+            health.check(name, consumer.trouble)
+            health.watch(f"keep up with {name}", consumer.keep_up())
+        for name, loop in {
+            "tell the board": scoring.tell_board(),
+            "heartbeat": scoring.heartbeat(),
+            "store rows": scoring.store_rows(),
+            "store facts": scoring.store_facts(lambda: events.listed_until_ms),
+            "ledger": scoring.write_ledger(),
+            "clock": tick(scoring, store),
+        }.items():
+            health.watch(name, loop)
+        try:
+            yield scoring
+        finally:
+            await health.stop()
+
+
+def create_app(settings: ScoringSettings) -> Starlette:
+    """The worker's own small web face: health and metrics."""
+    health = Health()
+    health.check("start", lambda: None if _started else "starting")
+    _started: list[bool] = []
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        start = asyncio.create_task(_run(settings, health, _started))
+        yield
+        start.cancel()
+        await asyncio.gather(start, return_exceptions=True)
+
+    async def ready(_: Request) -> Response:
+        troubles = health.troubles()
+        READY.set(not troubles)
+        return JSONResponse(troubles or {"ready": True}, 503 if troubles else 200)
+
+    async def healthy(_: Request) -> Response:
+        return JSONResponse({"alive": True})
+
+    async def measured(_: Request) -> Response:
+        return metrics.exposition()
+
+    routes = [
+        Route("/healthz", healthy),
+        Route("/readyz", ready),
+        Route("/metrics", measured),
+    ]
+    return Starlette(routes=routes, lifespan=lifespan)
+
+
+async def _run(settings: ScoringSettings, health: Health, started: list[bool]) -> None:
+    while True:
+        try:
+            async with worker(settings, health):
+                started.append(True)
+                await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            log.exception("worker could not start; trying again")
+            await health.stop()
+            await asyncio.sleep(2)
+
+
+def main() -> None:
+    """Run one worker until it is told to stop."""
+    settings = ScoringSettings()
+    configure(settings.log_level, "scoring")
+    serve(create_app(settings), settings)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""Exclusions: who is not considered for an award, by which rule, in which month, because of which facts."""
+
+from datetime import date
+
+from contracts.calendar import months_of
+from contracts.events import Exclusion
+from services.scoring.domain.tally import CAUSES_KEPT, Tally, exclusion_kinds
+
+
+def exclusions_of(tally: Tally, unit: str) -> list[Exclusion]:
+    """All exclusions of a unit over the whole competition, by month, then rule; the score is not touched.
+
+    Source: 167/KH-UBND, as the plan's `exclusions` state it.
+    """
+    on_dossiers, on_reports = exclusion_kinds(tally.rules_of(unit))
+    found = []
+    for month in tally.months:
+        for number, rule in on_dossiers:
+            late = tally.overdue.get((number, unit, month), ())
+            if len(late) >= rule.at_least:
+                found.append(
+                    _exclusion(rule.code, month, sorted(late)[:CAUSES_KEPT], len(late))
+                )
+        for report_rule in on_reports:
+            days, report = report_lateness(tally, unit, month)
+            if days >= report_rule.days:
+                facts = [] if report is None else [report]
+                found.append(_exclusion(report_rule.code, month, facts, days))
+    return found
+
+
+def _exclusion(rule: str, month: str, facts: list[str], count: int) -> Exclusion:
+    return Exclusion.model_construct(rule=rule, month=month, facts=facts, count=count)
+
+
+def report_lateness(tally: Tally, unit: str, month: str) -> tuple[int, str | None]:
+    """(days after the last on-time day, the report's fact): received then, or still missing today.
+
+    0 days when in time or not due yet; units outside the reporting blocs owe nothing.
+    """
+    if tally.rules_of(unit).bloc.code not in tally.plan.reporting.blocs:
+        return 0, None
+    due = tally.plan.report_due_on(month)
+    received = tally.reports.get((unit, month))
+    report, day = _first(received) if received else (None, tally.today)
+    return max(0, (day - due).days), report
+
+
+def _first(received: dict[str, date]) -> tuple[str, date]:
+    return min(received.items(), key=lambda item: (item[1], item[0]))
+
+
+def within(
+    exclusions: list[Exclusion], period: str, months: tuple[str, ...]
+) -> list[Exclusion]:
+    """Those that count for a period: a quarter looks at its quarter, a year at all its months."""
+    wanted = months_of(period, months)
+    return [exclusion for exclusion in exclusions if exclusion.month in wanted]

@@ -1,0 +1,326 @@
+"""From counters to points, totals, and ranks. Points are whole ten-thousandths; nothing is rounded twice."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from itertools import islice
+
+from contracts.calendar import last_month_of, months_of, periods_of
+from contracts.events import Exclusion
+from contracts.plan import Indicator, Unit
+from services.scoring.domain.eligibility import exclusions_of, within
+from services.scoring.domain.rules import (
+    LANE_BITS,
+    LANE_MASK,
+    UNIT_OF_POINTS,
+    PartRule,
+    all_parts,
+    applies,
+    fixed_denominator,
+    full_points,
+    lane,
+    rounded,
+    share,
+)
+from services.scoring.domain.tally import Cell, Keys, Tally
+
+
+@dataclass(slots=True)
+class UnitRow:
+    """One unit in one period."""
+
+    unit: str
+    bloc: str
+    period: str
+    points: int = 0
+    verified_points: int = 0
+    indicators: dict[str, tuple[int, int]] = field(default_factory=dict)
+    counters: dict[str, tuple[int, int]] = field(default_factory=dict)
+    exclusions: list[Exclusion] = field(default_factory=list)
+
+    @property
+    def eligible(self) -> bool:
+        """Whether the unit is considered for an award."""
+        return not self.exclusions
+
+
+def _lanes(cell: Cell, rule: PartRule, *, verified: bool) -> int:
+    return cell.verified if verified or rule.fed_by_dossiers else cell.claimed
+
+
+def _keys(cell: Cell, rule: PartRule, *, verified: bool) -> Keys:
+    return cell.verified_keys if verified or rule.fed_by_dossiers else cell.claimed_keys
+
+
+def counters(
+    tally: Tally, rule: PartRule, unit: str, period: str, *, verified: bool
+) -> tuple[int, int]:
+    """(numerator, denominator) of one part, over the period as the part's `over` says."""
+    over = rule.part.over
+    if over == "to_date":
+        return _to_date(tally, rule, unit, period, verified=verified)
+    if over == "latest":
+        return _latest(tally, rule, unit, period, verified=verified)
+    return _pooled(tally, rule, unit, period, verified=verified)
+
+
+def _pooled(
+    tally: Tally, rule: PartRule, unit: str, period: str, *, verified: bool
+) -> tuple[int, int]:
+    lanes = _lanes(tally.cell(unit, period), rule, verified=verified)
+    fixed = fixed_denominator(rule, tally.plan, unit, months_of(period, tally.months))
+    made = lane(lanes, rule.denominator_lane) if fixed is None else fixed
+    return lane(lanes, rule.numerator_lane), made
+
+
+def _months_to(tally: Tally, period: str) -> list[str]:
+    end = last_month_of(period, tally.months)
+    return [] if end is None else [m for m in tally.months if m <= end]
+
+
+def _to_date(
+    tally: Tally, rule: PartRule, unit: str, period: str, *, verified: bool
+) -> tuple[int, int]:
+    months = _months_to(tally, period)
+    cells = [tally.cell(unit, month) for month in months]
+    keys = [_keys(cell, rule, verified=verified) for cell in cells]
+    lanes = [_lanes(cell, rule, verified=verified) for cell in cells]
+    if rule.part.measure.kind == "deduction":
+        incidents = sum(lane(n, rule.numerator_lane) for n in lanes)
+        return incidents, len(_united(keys, rule.denominator_lane))
+    if rule.part.measure.kind == "checklist":
+        numerator = sum(_united(keys, rule.numerator_lane).values())
+    elif rule.part.measure.kind == "distinct":
+        numerator = len(_united(keys, rule.numerator_lane))
+    else:
+        numerator = sum(lane(n, rule.numerator_lane) for n in lanes)
+    fixed = fixed_denominator(rule, tally.plan, unit, tuple(months))
+    made = sum(lane(n, rule.denominator_lane) for n in lanes) if fixed is None else fixed
+    return numerator, made
+
+
+def _united(keys: Sequence[Keys], number: int) -> dict[object, int]:
+    united: dict[object, int] = {}
+    for part in keys:
+        for key, amount in part.of_lane(number).items():
+            united[key] = max(amount, united.get(key, 0))
+    return united
+
+
+def _latest(
+    tally: Tally, rule: PartRule, unit: str, period: str, *, verified: bool
+) -> tuple[int, int]:
+    for month in reversed(_months_to(tally, period)):
+        lanes = _lanes(tally.cell(unit, month), rule, verified=verified)
+        if lane(lanes, rule.denominator_lane) or lane(lanes, rule.numerator_lane):
+            return _pooled(tally, rule, unit, month, verified=verified)
+    fixed = fixed_denominator(rule, tally.plan, unit, months_of(period, tally.months))
+    return 0, fixed or 0
+
+
+def part_share(
+    tally: Tally, rule: PartRule, unit: str, period: str, *, verified: bool
+) -> tuple[Fraction, int, int]:
+    """(share of the points, numerator, denominator) of one part."""
+    numerator, denominator = counters(tally, rule, unit, period, verified=verified)
+    if rule.part.over != "mean":
+        return share(rule.part, numerator, denominator), numerator, denominator
+    months = months_of(period, tally.months)
+    shares = [
+        share(rule.part, *_pooled(tally, rule, unit, month, verified=verified))
+        for month in months
+    ]
+    mean = sum(shares, Fraction()) / len(shares) if shares else Fraction()
+    return mean, numerator, denominator
+
+
+@dataclass(frozen=True, slots=True)
+class Proportion:
+    """A one-part indicator in the commonest form, ready for whole-number arithmetic.
+
+    points = factor * min(1, (numerator / denominator) / target), rounded half up once.
+    """
+
+    rule: PartRule
+    full: int
+    top: int
+    bottom: int
+    fixed: dict[str, int | None]
+    """Period -> the plan's own denominator."""
+    empty: int
+
+    def points(self, numerator: int, denominator: int) -> int:
+        """Ten-thousandths of a point."""
+        if denominator == 0:
+            return self.empty
+        exact, scale = self.top * numerator, self.bottom * denominator
+        return min(self.full, (2 * exact + scale) // (2 * scale))
+
+
+class UnitRules:
+    """How one unit's counters become points: its indicators, its rescaling."""
+
+    def __init__(self, tally: Tally, unit: Unit) -> None:
+        rules = tally.rules_of(unit.code)
+        full = full_points(rules.bloc, unit)
+        self.indicators = [
+            (
+                bit,
+                indicator,
+                parts,
+                self._proportion(tally, unit.code, parts, full[indicator.code]),
+            )
+            for bit, (indicator, parts) in enumerate(all_parts(rules))
+            if applies(indicator, unit)
+        ]
+        self.factors = {
+            indicator.code: Fraction(full[indicator.code], UNIT_OF_POINTS) / indicator.points
+            if indicator.points
+            else Fraction()
+            for _, indicator, _, _ in self.indicators
+        }
+
+    @staticmethod
+    def _proportion(
+        tally: Tally, unit: str, parts: list[PartRule], full: int
+    ) -> Proportion | None:
+        part = parts[0].part
+        plain = len(parts) == 1 and part.score.kind == "proportional" and part.over == "pool"
+        if not plain or part.score.kind != "proportional" or part.measure.kind == "deduction":
+            return None
+        slope = full / Fraction(part.score.target)
+        fixed = {
+            period: fixed_denominator(
+                parts[0], tally.plan, unit, months_of(period, tally.months)
+            )
+            for period in tally.periods
+        }
+        empty = full if part.empty == "full" else 0
+        return Proportion(parts[0], full, slope.numerator, slope.denominator, fixed, empty)
+
+
+class Standings:
+    """All rows of one plan version, brought up to date only where facts touched them."""
+
+    def __init__(self, tally: Tally) -> None:
+        self.tally = tally
+        self._units = {unit.code: unit for unit in tally.plan.units}
+        self._rules: dict[str, UnitRules] = {}
+        self._alike: dict[tuple[str, ...], UnitRules] = {}
+        """(bloc, traits) -> the rules that all such units share."""
+        self._own_offers = any(p.units is not None for p in tally.plan.catalogue)
+        self.rows: dict[tuple[str, str], UnitRow] = {}
+        self._exclusions: dict[str, list[Exclusion]] = {}
+
+    def refresh(self, most: int = 0) -> list[UnitRow]:
+        """Compute what is dirty (at most so many rows; 0: all) and return the rows concerned."""
+        tally = self.tally
+        tally.settle_touched()
+        for code in tally.dirty_units:
+            self._refresh_exclusions(code)
+        tally.dirty_units.clear()
+        dirty = tally.dirty
+        slots = list(islice(dirty, most or None))
+        moved = []
+        for slot in slots:
+            unit, period = slot
+            moved.append(self._refresh(unit, period, dirty.pop(slot)))
+        return moved
+
+    def _refresh_exclusions(self, unit: str) -> None:
+        found = exclusions_of(self.tally, unit)
+        if found == self._exclusions.get(unit):
+            return
+        before = self._exclusions.get(unit, [])
+        self._exclusions[unit] = found
+        changed = [e for e in found if e not in before] + [e for e in before if e not in found]
+        for month in {exclusion.month for exclusion in changed}:
+            for period in periods_of(month):
+                self.tally.dirty.setdefault((unit, period), 0)
+
+    def rules_for(self, code: str) -> UnitRules:
+        """The unit's indicators and rescaling, compiled once for all units alike."""
+        rules = self._rules.get(code)
+        if rules is None:
+            unit = self._units[code]
+            own = (code,) if self._own_offers else ()
+            kind = unit.bloc, *sorted(unit.traits), *own
+            if kind not in self._alike:
+                self._alike[kind] = UnitRules(self.tally, unit)
+            rules = self._rules[code] = self._alike[kind]
+        return rules
+
+    def _refresh(self, unit: str, period: str, touched: int) -> UnitRow:
+        row = self.rows.get((unit, period))
+        if row is None:
+            row = self.rows[unit, period] = UnitRow(unit, self._units[unit].bloc, period)
+            touched = -1
+        cell = self.tally.cell(unit, period)
+        rules = self.rules_for(unit)
+        for bit, indicator, parts, proportion in rules.indicators:
+            if touched >> bit & 1:
+                if proportion is None:
+                    self._set(
+                        row,
+                        indicator,
+                        *self._general(row, parts, rules.factors[indicator.code]),
+                    )
+                else:
+                    self._set(row, indicator, *_quick(cell, proportion, period))
+        row.exclusions = within(self._exclusions.get(unit, []), period, self.tally.months)
+        return row
+
+    @staticmethod
+    def _set(
+        row: UnitRow, indicator: Indicator, points: tuple[int, int], counted: tuple[int, int]
+    ) -> None:
+        before = row.indicators.get(indicator.code, (0, 0))
+        row.points += points[0] - before[0]
+        row.verified_points += points[1] - before[1]
+        row.indicators[indicator.code] = points
+        row.counters[indicator.code] = counted
+
+    def _general(
+        self, row: UnitRow, parts: list[PartRule], factor: Fraction
+    ) -> tuple[tuple[int, int], tuple[int, int]]:
+        totals = [Fraction(), Fraction()]
+        counted = (0, 0)
+        for rule in parts:
+            for n, verified in enumerate((False, True)):
+                earned, top, bottom = part_share(
+                    self.tally, rule, row.unit, row.period, verified=verified
+                )
+                totals[n] += earned * Fraction(rule.part.points) * factor
+                if n == 0 and rule is parts[0]:
+                    counted = top, bottom
+        return (rounded(totals[0]), rounded(totals[1])), counted
+
+
+def _quick(
+    cell: Cell, proportion: Proportion, period: str
+) -> tuple[tuple[int, int], tuple[int, int]]:
+    rule = proportion.rule
+    fixed = proportion.fixed[period]
+    shift = LANE_BITS * rule.numerator_lane
+    verified = cell.verified >> shift
+    top = verified & LANE_MASK
+    bottom = (verified >> LANE_BITS) & LANE_MASK if fixed is None else fixed
+    accepted = proportion.points(top, bottom)
+    if rule.fed_by_dossiers:
+        return (accepted, accepted), (top, bottom)
+    claimed = cell.claimed >> shift
+    top = claimed & LANE_MASK
+    bottom = (claimed >> LANE_BITS) & LANE_MASK if fixed is None else fixed
+    return (proportion.points(top, bottom), accepted), (top, bottom)
+
+
+def ranked(rows: Iterable[tuple[str, int]]) -> dict[str, int]:
+    """Unit -> rank by points, high to low; equal totals share a rank and leave a gap."""
+    ordered = sorted(rows, key=lambda row: -row[1])
+    ranks: dict[str, int] = {}
+    rank, last = 0, None
+    for place, (unit, points) in enumerate(ordered, start=1):
+        if points != last:
+            rank, last = place, points
+        ranks[unit] = rank
+    return ranks

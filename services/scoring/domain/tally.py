@@ -1,0 +1,302 @@
+"""Counters of one plan version: facts enter and leave, time passes, and what was touched is remembered."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from contracts.calendar import all_periods, last_month_of, local_date, month_of, periods_of
+from contracts.plan import LateReport, OverdueDossiers, Plan
+from services.scoring.domain.facts import ClaimFact, Dossier, Fact
+from services.scoring.domain.rules import (
+    LANE_BITS,
+    NOTHING,
+    BlocRules,
+    Contribution,
+    Keyed,
+    claim_month,
+)
+
+CAUSES_KEPT = 20
+
+
+class Keys:
+    """Counts that go by key, and by how much the number in their lane changes with them."""
+
+    __slots__ = ("_best", "_sums")
+
+    def __init__(self) -> None:
+        self._sums: dict[tuple[int, Any], int] = {}
+        """(lane, key) -> the sum, of which a cap counts."""
+        self._best: dict[tuple[int, Any], dict[int, int]] = {}
+        """(lane, key) -> amount -> how often; the greatest amount counts."""
+
+    def add(self, keyed: Keyed, sign: int) -> int:
+        """Enter (+1) or take out (-1) one contribution; returns by how much the lane's number changes."""
+        lane, key, amount, cap = keyed
+        slot = lane, key
+        if cap is None:
+            return self._add_to_best(slot, amount, sign)
+        before = self._sums.get(slot, 0)
+        after = before + sign * amount
+        if after:
+            self._sums[slot] = after
+        else:
+            del self._sums[slot]
+        return (min(cap, after)) - (min(cap, before))
+
+    def _add_to_best(self, slot: tuple[int, Any], amount: int, sign: int) -> int:
+        amounts = self._best.setdefault(slot, {})
+        before = max(amounts, default=0)
+        count = amounts.get(amount, 0) + sign
+        if count:
+            amounts[amount] = count
+        else:
+            del amounts[amount]
+        after = max(amounts, default=0)
+        if not amounts:
+            del self._best[slot]
+        return after - before
+
+    def of_lane(self, lane: int) -> dict[Any, int]:
+        """Key -> its sum or its greatest amount, in one lane."""
+        best = {key: max(a) for (n, key), a in self._best.items() if n == lane}
+        return best | {key: total for (n, key), total in self._sums.items() if n == lane}
+
+
+class Cell:
+    """Counters of one unit in one period: of verified facts (all dossiers are), and of all claims."""
+
+    __slots__ = ("claimed", "claimed_keys", "verified", "verified_keys")
+
+    def __init__(self) -> None:
+        self.verified = 0
+        self.claimed = 0
+        self.verified_keys = Keys()
+        self.claimed_keys = Keys()
+
+
+EMPTY = Cell()
+
+
+@dataclass(slots=True)
+class Causes:
+    """Which facts touched a unit since the ledger was last written: the first ones, and how many."""
+
+    facts: list[str] = field(default_factory=list)
+    count: int = 0
+
+    def add(self, fact: str) -> None:
+        """One more fact."""
+        self.count += 1
+        if len(self.facts) < CAUSES_KEPT:
+            self.facts.append(fact)
+
+
+class Tally:
+    """The counters of one plan version.
+
+    `today` only moves forward, by `advance`; the state is a pure function of the facts inside and of `today`.
+    """
+
+    def __init__(self, plan: Plan, today: date) -> None:
+        self.plan = plan
+        self.today = today
+        self.months = plan.months
+        self.periods = all_periods(self.months)
+        self.rules = {bloc.code: BlocRules(plan, bloc) for bloc in plan.blocs}
+        self._bloc = {unit.code: self.rules[unit.bloc] for unit in plan.units}
+        self.cells: dict[tuple[str, str], Cell] = {}
+        self.overdue: dict[tuple[int, str, str], set[str]] = {}
+        """(exclusion rule, unit, month) -> overdue dossiers."""
+        self.reports: dict[tuple[str, str], dict[str, date]] = {}
+        """(unit, month) -> report -> date of receipt."""
+        self._falls_due: dict[date, dict[str, tuple[str, tuple[int, ...]]]] = {}
+        self.dirty: dict[tuple[str, str], int] = {}
+        """(unit, period) -> indicators touched, a bit each."""
+        self._touched: dict[tuple[str, str], int] = {}
+        """(unit, month) -> indicators touched by dossiers since the last `settle_touched`."""
+        self._cells_of: dict[tuple[str, str], tuple[Cell, ...]] = {}
+        """(unit, month) -> the cells of the month, its quarter, its year."""
+        self.dirty_units: set[str] = set()
+        """Units whose exclusions may have changed."""
+        self.causes: dict[str, Causes] = {}
+        self._spread = {m: self._later_periods(m) for m in self.months}
+
+    def _later_periods(self, month: str) -> tuple[str, ...]:
+        ends = {period: last_month_of(period, self.months) for period in self.periods}
+        return tuple(p for p, end in ends.items() if end is not None and end >= month)
+
+    def replace(self, key: str, old: Fact | None, new: Fact) -> None:
+        """The fact was so, and is so now: its old contributions leave and its new ones enter."""
+        if isinstance(new, Dossier):
+            self._replace_dossier(key, old if isinstance(old, Dossier) else None, new)
+            return
+        if isinstance(old, ClaimFact):
+            self._claim(key, old, -1)
+        self._claim(key, new, 1)
+
+    def _replace_dossier(self, key: str, old: Dossier | None, new: Dossier) -> None:
+        leaving = NOTHING if old is None else self._contribution(old)
+        entering = self._contribution(new)
+        if old is not None and leaving.overdue_rules:
+            self._promise(key, old, leaving.overdue_rules, -1)
+        if entering.overdue_rules:
+            self._promise(key, new, entering.overdue_rules, 1)
+        if old is None:
+            self._swap(key, new, NOTHING, entering)
+        elif old.month == new.month and old.unit == new.unit:
+            if leaving is not entering:
+                self._swap(key, new, leaving, entering)
+        else:
+            self._swap(key, old, leaving, NOTHING)
+            self._swap(key, new, NOTHING, entering)
+
+    def _contribution(self, fact: Dossier) -> Contribution:
+        rules = self._bloc.get(fact.unit)
+        return NOTHING if rules is None else rules.of_dossier(fact.traits)
+
+    def _swap(
+        self, key: str, fact: Dossier, leaving: Contribution, entering: Contribution
+    ) -> None:
+        """In the fact's unit and month, take one contribution out and let another one in."""
+        touched = leaving.touched | entering.touched
+        month = fact.month
+        if not touched or month not in self._spread:
+            return
+        place = fact.unit, month
+        change = entering.lanes - leaving.lanes
+        for cell in self._cells_of.get(place) or self._new_cells(place):
+            difference = change
+            if leaving.keyed is not entering.keyed:
+                for keyed in leaving.keyed:
+                    difference += cell.verified_keys.add(keyed, -1) << (LANE_BITS * keyed.lane)
+                for keyed in entering.keyed:
+                    difference += cell.verified_keys.add(keyed, 1) << (LANE_BITS * keyed.lane)
+            cell.verified += difference
+        self._touched[place] = self._touched.get(place, 0) | touched
+        if leaving.spreads or entering.spreads:
+            self._touch(fact.unit, self._spread[month], touched)
+        self._cause(fact.unit, key)
+
+    def _new_cells(self, place: tuple[str, str]) -> tuple[Cell, ...]:
+        unit, month = place
+        cells = tuple(self.cells.setdefault((unit, p), Cell()) for p in periods_of(month))
+        self._cells_of[place] = cells
+        return cells
+
+    def _claim(self, key: str, fact: ClaimFact, sign: int) -> None:
+        event = fact.event
+        rules = self._bloc.get(event.unit)
+        month = claim_month(event, self.months)
+        if rules is None or month is None or event.plan not in (None, self.plan.id):
+            return
+        if event.type == "report.received" and event.state != "rejected":
+            self._report(key, event.unit, month, local_date(event.received_at), sign)
+        added = rules.of_claim(event)
+        if not added.touched:
+            return
+        place = event.unit, month
+        for cell in self._cells_of.get(place) or self._new_cells(place):
+            cell.claimed += sign * added.lanes + _keys(cell.claimed_keys, added, sign)
+            if event.state == "verified":
+                cell.verified += sign * added.lanes + _keys(cell.verified_keys, added, sign)
+        later = self._spread[month] if added.spreads else periods_of(month)
+        self._touch(event.unit, later, added.touched)
+        self._cause(event.unit, key)
+
+    def _touch(self, unit: str, periods: tuple[str, ...], touched: int) -> None:
+        dirty = self.dirty
+        for period in periods:
+            slot = unit, period
+            dirty[slot] = dirty.get(slot, 0) | touched
+
+    def settle_touched(self) -> None:
+        """Turn touched months into dirty periods; before `dirty` is read."""
+        for (unit, month), touched in self._touched.items():
+            self._touch(unit, periods_of(month), touched)
+        self._touched.clear()
+
+    def _cause(self, unit: str, key: str) -> None:
+        causes = self.causes.get(unit)
+        if causes is None:
+            causes = self.causes[unit] = Causes()
+        causes.add(key)
+
+    def _report(self, key: str, unit: str, month: str, received: date, sign: int) -> None:
+        reports = self.reports.setdefault((unit, month), {})
+        if sign > 0:
+            reports[key] = received
+        else:
+            reports.pop(key, None)
+        self.dirty_units.add(unit)
+
+    def _promise(self, key: str, fact: Dossier, rules: tuple[int, ...], sign: int) -> None:
+        due = fact.due_on
+        if due is None or month_of(due) not in self._spread:
+            return
+        if fact.finished_on is None and due >= self.today:
+            waiting = self._falls_due.setdefault(due, {})
+            if sign > 0:
+                waiting[key] = fact.unit, rules
+            else:
+                waiting.pop(key, None)
+        elif (fact.finished_on or self.today) > due:
+            self._overdue(key, fact.unit, due, rules, sign)
+
+    def _overdue(
+        self, key: str, unit: str, due: date, rules: tuple[int, ...], sign: int
+    ) -> None:
+        for rule in rules:
+            late = self.overdue.setdefault((rule, unit, month_of(due)), set())
+            if sign > 0:
+                late.add(key)
+            else:
+                late.discard(key)
+        self.dirty_units.add(unit)
+        self._cause(unit, key)
+
+    def advance(self, today: date) -> None:
+        """Time passes: open dossiers fall overdue, missing reports grow late. Never goes back."""
+        if today <= self.today:
+            return
+        for due in sorted(day for day in self._falls_due if day < today):
+            for key, (unit, rules) in self._falls_due.pop(due).items():
+                self._overdue(key, unit, due, rules, 1)
+        self.today = today
+        owing = set(self.plan.reporting.blocs)
+        self.dirty_units.update(u.code for u in self.plan.units if u.bloc in owing)
+
+    def mark_all(self) -> None:
+        """Everything is to be computed anew: at start and after a plan was published."""
+        for unit in self.plan.units:
+            everything = (1 << len(self.rules[unit.bloc].bloc.indicators)) - 1
+            for period in self.periods:
+                self.dirty[unit.code, period] = everything
+            self.dirty_units.add(unit.code)
+
+    def cell(self, unit: str, period: str) -> Cell:
+        """The counters of a unit in a period; empty ones when no fact touched it."""
+        return self.cells.get((unit, period), EMPTY)
+
+    def rules_of(self, unit: str) -> BlocRules:
+        """The compiled rules of the unit's bloc."""
+        return self._bloc[unit]
+
+    def fill(self, facts: Iterable[tuple[str, Fact]]) -> None:
+        """Let many facts enter, none of which is inside."""
+        for key, fact in facts:
+            self.replace(key, None, fact)
+
+
+def _keys(keys: Keys, added: Contribution, sign: int) -> int:
+    return sum(keys.add(keyed, sign) << (LANE_BITS * keyed.lane) for keyed in added.keyed)
+
+
+def exclusion_kinds(
+    rules: BlocRules,
+) -> tuple[list[tuple[int, OverdueDossiers]], list[LateReport]]:
+    """The bloc's exclusion rules: those on dossiers with their number, and those on reports."""
+    numbered = list(enumerate(rules.bloc.exclusions))
+    dossiers = [(n, rule) for n, rule in numbered if isinstance(rule, OverdueDossiers)]
+    return dossiers, [rule for _, rule in numbered if isinstance(rule, LateReport)]

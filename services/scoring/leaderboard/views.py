@@ -1,0 +1,133 @@
+"""What the leaderboard shows: one board, one row, one explanation. Points are whole ten-thousandths."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from contracts.events import Exclusion, UnitScored
+from contracts.plan import Bloc, Indicator, Part, Plan, Unit
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One unit's line on a board."""
+
+    rank: int
+    unit: Unit
+    points: int
+    verified_points: int
+    eligible: bool
+    exclusions: list[Exclusion]
+    indicators: dict[str, tuple[int, int]]
+    """Code -> (points, verified points); not applicable ones are absent."""
+    counters: dict[str, tuple[int, int]]
+    """Code -> (numerator, denominator) of the first part."""
+    movement: int | None = None
+    """Ranks won (+) or lost (-) since the last daily close; None: no close yet."""
+    trend: tuple[int, ...] = ()
+    """Points at the latest daily closes, oldest first, at most thirty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """The standings of one bloc in one period, and how fresh they are."""
+
+    plan: Plan
+    bloc: Bloc
+    period: str
+    version: str
+    """`epoch-position`; changes with every change."""
+    as_of: datetime
+    age_seconds: float
+    trouble: str | None
+    """None, or which part stopped: `scoring`, `bus`."""
+    rows: list[Row] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class PartExplanation:
+    """What one part of an indicator earned, and from which counters."""
+
+    part: Part
+    points: int
+    verified_points: int
+    maximum: str
+    """Decimal string, rescaled for units to which other indicators do not apply."""
+    numerator: int
+    denominator: int
+    verified_numerator: int
+    verified_denominator: int
+
+
+@dataclass(frozen=True, slots=True)
+class FactLine:
+    """One fact behind an indicator."""
+
+    id: str
+    type: str
+    state: str
+    """declared, verified or rejected; dossiers are always verified."""
+    month: str
+    counts: dict[str, int]
+    """Part code -> what it adds to the numerator (dossiers: 1 counted there, 0 only in the denominator)."""
+    fields: dict[str, str]
+    """What the sender said, without ids: status, channel, numerator …"""
+    event: str
+    """Id of the event that last changed it."""
+
+
+@dataclass(frozen=True, slots=True)
+class IndicatorExplanation:
+    """One indicator of one unit in one period."""
+
+    indicator: Indicator
+    applies: bool
+    points: int
+    verified_points: int
+    maximum: str
+    state: str
+    """not_applicable, missing (no fact at all), declared (something waits for verification) or verified."""
+    parts: list[PartExplanation]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Everything behind one unit's total."""
+
+    plan: Plan
+    bloc: Bloc
+    unit: Unit
+    period: str
+    row: Row
+    indicators: list[IndicatorExplanation]
+    facts: list[FactLine]
+    """Facts behind the one indicator asked for, at most a page."""
+    next_page: str | None
+    facts_lag_seconds: float
+    """How far the stored facts are behind the board."""
+
+
+class BoardSource(Protocol):
+    """Where the pages and the HTTP interface read from; always from memory, but for facts and history."""
+
+    def plans(self) -> list[Plan]:
+        """The published plans, newest first, in the version now in force."""
+
+    def plan(self, plan: str) -> Plan | None:
+        """One of them."""
+
+    def board(self, plan: str, bloc: str, period: str) -> Board | None:
+        """The standings; None when there is no such plan, bloc or period."""
+
+    async def explain(
+        self,
+        plan: str,
+        unit: str,
+        period: str,
+        indicator: str | None = None,
+        page: str | None = None,
+    ) -> Explanation | None:
+        """What is behind a unit's points."""
+
+    async def changes(self, plan: str, unit: str, limit: int = 30) -> list[UnitScored]:
+        """The latest changes of a unit's total, newest first."""

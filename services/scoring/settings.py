@@ -1,0 +1,20 @@
+"""What the scoring service is told from outside, beside the shared settings."""
+
+from pydantic import Field
+
+from services.runtime.settings import Settings
+
+
+class ScoringSettings(Settings):
+    """Limits of the work that happens beside the fold."""
+
+    refresh_share: float = Field(0.25, gt=0, le=1)
+    """Share of time that may go into telling the board; under a storm the board moves less often instead."""
+    refresh_rows: int = Field(400, ge=1)
+    """Rows that are computed and told at a time."""
+    write_behind_facts: int = Field(100, ge=1)
+    """Facts stored at a time."""
+    write_behind_share: float = Field(0.1, gt=0, le=1)
+    """Share of time that may go into storing facts while events arrive."""
+    ledger_seconds: float = Field(1.0, gt=0)
+    """Changes of a unit within this time are one entry of the ledger."""

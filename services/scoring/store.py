@@ -1,0 +1,109 @@
+"""What scoring keeps in its own database beside the journal; all of it only shortens the way back."""
+
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import suppress
+from typing import Any
+
+from pymongo import ASCENDING, ReplaceOne
+from pymongo.errors import CollectionInvalid
+
+from services.runtime.mongo import Collection, Database, Document, write_all
+from services.scoring.domain.facts import Dossier, Fact
+
+ORDER_BYTES = 24
+ROWS_A_READ = 100
+_SMALL_PAGES = {"wiredTiger": {"configString": "leaf_page_max=4KB"}}
+"""Random upserts of small documents are twice as fast with small pages."""
+
+
+class ScoringStore:
+    """Facts, standings, daily closes, marks, and dead letters of the scoring service."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.facts: Collection = database["facts"]
+        self.standings: Collection = database["standings"]
+        self.closes: Collection = database["closes"]
+        self.marks: Collection = database["marks"]
+        self.dead_letters: Collection = database["dead_letters"]
+
+    async def prepare(self) -> None:
+        """Create what must be created before the first write; harmless when it is there."""
+        with suppress(CollectionInvalid):
+            await self._database.create_collection("facts", storageEngine=_SMALL_PAGES)
+        await self.facts.create_index(
+            [("unit", ASCENDING), ("month", ASCENDING), ("_id", ASCENDING)]
+        )
+        await self.standings.create_index([("position", ASCENDING)])
+        await self.closes.create_index([("board", ASCENDING), ("on", ASCENDING)])
+
+    async def write_facts(self, changed: Mapping[str, tuple[Fact, bytes]]) -> None:
+        """Store the newest states: fact id -> (fact, line). An older state never replaces a newer one."""
+        writes = [_fact_write(key, fact, line) for key, (fact, line) in changed.items()]
+        await write_all(self.facts, writes)
+
+    async def read_facts(self) -> AsyncIterator[list[bytes]]:
+        """All facts' lines, some thousand at a time."""
+        cursor = self.facts.find({}, {"line": 1, "_id": 0}, batch_size=5_000)
+        while stored := await cursor.to_list(5_000):
+            yield [bytes(one["line"]) for one in stored]
+
+    async def facts_of(
+        self,
+        unit: str,
+        months: Iterable[str],
+        types: Iterable[str],
+        after: str | None,
+        most: int,
+    ) -> list[Document]:
+        """A unit's dossiers of some months and its claims, in order of id, from after an id on."""
+        wanted: Document = {
+            "unit": unit,
+            "month": {"$in": [*months, ""]},
+            "type": {"$in": list(types)},
+        }
+        if after is not None:
+            wanted["_id"] = {"$gt": after}
+        return await self.facts.find(wanted).sort("_id", ASCENDING).to_list(most)
+
+    async def write_standings(self, rows: list[Document]) -> None:
+        """Store rows of the board as they stand."""
+        await self.standings.bulk_write(
+            [ReplaceOne({"_id": row["_id"]}, row, upsert=True) for row in rows], ordered=False
+        )
+
+    async def standings_since(self, position: int) -> list[Document]:
+        """Rows that moved after a position."""
+        found = self.standings.find({"position": {"$gt": position}}).sort("position", ASCENDING)
+        return await found.to_list(None)
+
+    async def closes_of(self, board: str, most: int) -> list[Document]:
+        """The latest daily closes of a board, oldest first."""
+        found = self.closes.find({"board": board}).sort("on", -1)
+        return (await found.to_list(most))[::-1]
+
+    async def all_standings(self) -> AsyncIterator[list[Document]]:
+        """Every row, some hundred at a time."""
+        cursor = self.standings.find(batch_size=ROWS_A_READ)
+        while found := await cursor.to_list(ROWS_A_READ):
+            yield found
+
+    async def write_mark(self, name: str, **values: Any) -> None:  # noqa: ANN401 - plain values
+        """Remember a position or a heartbeat."""
+        await self.marks.update_one({"_id": name}, {"$set": values}, upsert=True)
+
+    async def read_mark(self, name: str) -> Document:
+        """What was remembered; empty when nothing was."""
+        return await self.marks.find_one({"_id": name}) or {}
+
+
+def _fact_write(key: str, fact: Fact, line: bytes) -> ReplaceOne[Document]:
+    stamp = fact.order.to_bytes(ORDER_BYTES)
+    stored: Document = {
+        "order": stamp,
+        "unit": fact.unit if isinstance(fact, Dossier) else fact.event.unit,
+        "month": fact.month if isinstance(fact, Dossier) else "",
+        "type": "dossier.recorded" if isinstance(fact, Dossier) else fact.event.type,
+        "line": line,
+    }
+    return ReplaceOne({"_id": key, "order": {"$lt": stamp}}, stored, upsert=True)

@@ -1,0 +1,116 @@
+"""Everything is killed, flushed, stopped in the middle of the load; the end equals the oracle, by itself."""
+
+import asyncio
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from services.runtime.datafolder import free_port, running
+from tests.support.system import Sender, System, events_of, sending, wait_until
+
+EVENTS = 6_000
+RECOVERY_SECONDS = 40
+pytestmark = pytest.mark.timeout(240)
+
+
+@pytest.fixture
+def system(tmp_path: Path) -> Iterator[System]:
+    system = System(tmp_path / "data", free_port())
+    try:
+        system.start()
+        yield system
+    finally:
+        system.end()
+
+
+def ends_right(system: System, events: list[dict[str, object]]) -> None:
+    """The board equals the oracle within the limit, and the shadow calculator agrees."""
+    wait_until(
+        lambda: not system.wrong(events),
+        RECOVERY_SECONDS,
+        lambda: f"{system.wrong(events)[:5]}\n{system.tail()}",
+    )
+    verdict = system.verify()
+    assert verdict.returncode == 0, verdict.stdout
+    assert verdict.stdout.strip().splitlines()[-1].startswith("0 differences")
+
+
+def bus(system: System) -> redis.Redis:
+    run = running(system.data)
+    assert run is not None
+    return redis.Redis.from_url(run.redis_url)
+
+
+async def test_shuffled_repeated_events_from_several_clients_give_the_oracles_standings(
+    system: System,
+) -> None:
+    events = events_of(11, EVENTS)
+    await Sender(system, events, 1).run()
+    ends_right(system, events)
+
+
+@pytest.mark.parametrize("name", ["web", "worker", "redis", "mongod"])
+async def test_killing_a_process_in_the_middle_loses_nothing(system: System, name: str) -> None:
+    events = events_of(12, EVENTS)
+    sender = Sender(system, events, 2)
+    async with sending(sender, 0.05):
+        await asyncio.sleep(0.7)
+        before = system.pids(name)
+        system.kill(name)
+        await asyncio.to_thread(
+            wait_until, lambda: bool(set(system.pids(name)) - set(before)), 20, system.tail
+        )
+    assert any("died" in line or "restart" in line for line in system.output)
+    ends_right(system, events)
+
+
+async def test_a_flushed_bus_is_made_good_from_the_journal(system: System) -> None:
+    events = events_of(13, EVENTS)
+    async with sending(Sender(system, events, 3), 0.05):
+        for _ in range(5):
+            await asyncio.sleep(0.3)
+            bus(system).flushall()
+    ends_right(system, events)
+
+
+async def test_the_board_moves_on_while_redis_stands_still(system: System) -> None:
+    events = events_of(14, EVENTS)
+    half = len(events) // 2
+    await Sender(system, events[:half], 4).run()
+    wait_until(lambda: not system.wrong(events[:half]), 20)
+    system.kill("redis", signal.SIGSTOP)
+    try:
+        await Sender(system, events[half:], 5).run()
+        wait_until(
+            lambda: not system.wrong(events),
+            RECOVERY_SECONDS,
+            lambda: "the board did not move without the bus",
+        )
+        assert system.standings()["trouble"] == "bus"
+    finally:
+        system.kill("redis", signal.SIGCONT)
+    wait_until(lambda: system.standings()["trouble"] is None, RECOVERY_SECONDS)
+    ends_right(system, events)
+
+
+async def test_killing_everything_at_once_is_survived_by_the_next_start(
+    tmp_path: Path,
+) -> None:
+    events = events_of(15, EVENTS)
+    first = System(tmp_path / "data", free_port())
+    second = System(tmp_path / "data", free_port())
+    try:
+        first.start()
+        await Sender(first, events, 6).run()
+        first.end()
+        second.start()
+        ends_right(second, events)
+        assert second.stop() == 0
+        stopped = second.verify()
+        assert stopped.returncode == 0, stopped.stdout
+    finally:
+        first.end()
+        second.end()

@@ -1,0 +1,156 @@
+"""The documents tell the truth: links lead somewhere, and what they name exists."""
+
+import importlib
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import prometheus_client
+import pytest
+import typer
+import yaml
+
+from contracts import plan as models
+from contracts.plan import Bands, Part
+from contracts.streams import INDICATOR
+from services.cli import app
+from services.scoring.settings import ScoringSettings
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("contracts/*.md")])
+READMES = [ROOT / "README.md", ROOT / "README.vi.md"]
+MADE = {"docs/asyncapi.json", "docs/openapi.json"}
+"""Written by `make docs`."""
+OURS = ("intake_", "journal_", "catch_up_", "consumer_", "dead_letters", "scoring_", "board_")
+each = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda p: str(p.relative_to(ROOT)))
+
+
+def blocks(document: Path, language: str) -> list[str]:
+    """What stands in the fenced blocks of a language."""
+    return re.findall(
+        rf"^```{language}\n(.*?)^```", document.read_text("utf-8"), re.MULTILINE | re.DOTALL
+    )
+
+
+def prose(document: Path) -> str:
+    """The document without its fenced blocks."""
+    return re.sub(
+        r"^```.*?^```", "", document.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL
+    )
+
+
+def anchors(document: Path) -> set[str]:
+    """The fragments that its headings make."""
+    headings = re.findall(r"^#+ +(.+)$", prose(document), re.MULTILINE)
+    return {
+        re.sub(r"[^\w\- ]", "", heading.lower().replace("`", "")).replace(" ", "-")
+        for heading in headings
+    }
+
+
+@each
+def test_links_lead_somewhere(document: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose(document)):
+        if "://" in target:
+            continue
+        path, _, fragment = target.partition("#")
+        found = document.parent / path if path else document
+        assert found.exists(), target
+        if fragment:
+            assert fragment in anchors(found), target
+
+
+@each
+def test_paths_named_in_the_text_exist(document: Path) -> None:
+    named = re.findall(
+        r"`((?:contracts|services|tests|deploy|docs)/[\w./-]+)`", prose(document)
+    )
+    assert [path for path in named if path not in MADE and not (ROOT / path).exists()] == []
+
+
+@each
+def test_verbs_of_make_exist(document: Path) -> None:
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    verbs = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
+    named = re.findall(r"(?:^|[`\s])make ([a-z]+)(?=[`\s]|$)", code(document), re.MULTILINE)
+    assert set(named) <= verbs
+
+
+def code(document: Path) -> str:
+    """Fenced blocks of a shell and everything between backticks."""
+    return "\n".join([*blocks(document, "sh"), *re.findall(r"`[^`\n]+`", prose(document))])
+
+
+def test_the_readme_names_every_verb_of_make() -> None:
+    helped = re.findall(r"^([a-z]+):.*##", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    for readme in READMES:
+        text = code(readme)
+        assert [verb for verb in helped if verb != "help" and f"make {verb}" not in text] == []
+
+
+def options_of(words: list[str]) -> set[str]:
+    """The options of `thidua …`; fails when there is no such command."""
+    found: Any = typer.main.get_command(app)
+    said = " ".join(words)
+    while hasattr(found, "commands"):
+        assert words, f"`thidua {said}` is no whole command"
+        assert words[0] in found.commands, f"there is no `thidua {said}`"
+        found = found.commands[words.pop(0)]
+    return {name for parameter in found.params for name in parameter.opts}
+
+
+@each
+def test_commands_and_their_options_exist(document: Path) -> None:
+    for line in re.findall(r"\bthidua ((?:[a-z][a-z-]+ ?)[^`\n#|)]*)", code(document)):
+        given = [word.partition("=")[0] for word in line.split() if word.startswith("--")]
+        assert set(given) <= options_of(line.split()), f"thidua {line}"
+
+
+def test_every_metric_is_explained_and_every_explained_one_exists() -> None:
+    for module in ("services.app", "services.scoring.app"):
+        importlib.import_module(module)
+    made = {
+        f"{metric.name}_total" if metric.type == "counter" else metric.name
+        for metric in prometheus_client.REGISTRY.collect()
+        if metric.name.startswith(OURS)
+    }
+    table = prose(ROOT / "docs/operations.md").partition("## Metrics")[2].partition("\n## ")[0]
+    assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == made
+
+
+def test_settings_named_for_operators_exist() -> None:
+    named = re.findall(r"`THIDUA_(\w+)`", prose(ROOT / "docs/operations.md"))
+    assert named
+    assert [name for name in named if name.lower() not in ScoringSettings.model_fields] == []
+
+
+def test_every_kind_of_event_is_shown_with_the_example_of_its_contract() -> None:
+    shown = [json.loads(block) for block in blocks(ROOT / "docs/api.md", "json")]
+    for event in INDICATOR.events:
+        assert event.example in shown, event.__name__  # type: ignore[attr-defined]
+
+
+def test_every_kind_of_rule_is_shown_and_the_linter_would_take_it() -> None:
+    shown = [yaml.safe_load(block) for block in blocks(ROOT / "docs/plan-files.md", "yaml")]
+    parts = [Part.model_validate(block) for block in shown if "measure" in block]
+    measures = {part.measure.kind for part in parts}
+    assert measures == {
+        found.model_fields["kind"].annotation.__args__[0]  # type: ignore[union-attr]
+        for found in vars(models).values()
+        if isinstance(found, type)
+        and issubclass(found, models.Model)
+        and "kind" in found.model_fields
+        and found.__name__ in str(models.Measure)
+    }
+    assert {part.score.kind for part in parts} == {"proportional", "bands", "all_or_nothing"}
+    assert any(isinstance(part.score, Bands) for part in parts)
+    awards = next(block for block in shown if "awards" in block)
+    bloc = models.Bloc.model_fields
+    assert set(awards) <= set(bloc)
+    for award in awards["awards"]:
+        models.Award.model_validate(award)
+    reporting = next(block for block in shown if "reporting" in block)
+    models.Reporting.model_validate(reporting["reporting"])
+    indicator = next(block for block in shown if "parts" in block)
+    models.Indicator.model_validate(indicator)

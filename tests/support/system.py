@@ -1,0 +1,223 @@
+"""The whole program as its users run it: `thidua up` as a process, talked to over HTTP, killed at will."""
+
+import asyncio
+import contextlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+
+from tests.support import oracle, workload
+
+ROOT = Path(__file__).parents[2]
+PLAN = "phung-hiep-2023"
+PERIODS = ("2023", "2023-Q3", "2023-07")
+NAMES = {
+    "web": "services.app",
+    "worker": "services.scoring.app",
+    "mongod": "mongod",
+    "redis": "redis-server",
+}
+
+
+def command(*words: str, timeout: float = 60) -> "subprocess.CompletedProcess[str]":
+    """Run `thidua …` and wait for it."""
+    return subprocess.run(
+        [sys.executable, "-m", "services.cli", *words],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+class System:
+    """One `thidua up` on a folder."""
+
+    def __init__(self, data: Path, port: int) -> None:
+        self.data = data
+        self.port = port
+        self.base = f"http://127.0.0.1:{port}"
+        self.output: list[str] = []
+        self._process: subprocess.Popen[str] | None = None
+
+    def start(self, *words: str, limit: float = 60) -> None:
+        """Start and wait for the `ready` line."""
+        self._process = subprocess.Popen(
+            [
+                sys.executable, "-m", "services.cli", "up",
+                "--data", str(self.data), "--port", str(self.port), *words,
+            ],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )  # fmt: skip
+        self._reader = threading.Thread(target=self._read, args=(self._process,), daemon=True)
+        self._reader.start()
+        wait_until(lambda: f"ready {self.base}" in self.output, limit, self.tail)
+
+    def _read(self, process: "subprocess.Popen[str]") -> None:
+        for line in process.stdout or ():
+            self.output.append(line.rstrip("\n"))
+
+    def tail(self) -> str:
+        """The last lines it printed."""
+        return "\n".join(self.output[-30:])
+
+    @property
+    def process(self) -> "subprocess.Popen[str]":
+        """The parent process."""
+        if self._process is None:
+            raise RuntimeError("not started")
+        return self._process
+
+    def pids(self, name: str) -> list[int]:
+        """The processes of one kind, below the parent."""
+        found = []
+        with contextlib.suppress(psutil.NoSuchProcess):
+            for child in psutil.Process(self.process.pid).children(recursive=True):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    if any(NAMES[name] in word for word in child.cmdline()):
+                        found.append(child.pid)
+        return found
+
+    def kill(self, name: str, how: signal.Signals = signal.SIGKILL) -> None:
+        """Signal all processes of one kind."""
+        for pid in self.pids(name):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, how)
+
+    def stop(self) -> int:
+        """Ctrl-C; returns the exit code."""
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(20)
+
+    def end(self) -> None:
+        """Whatever happened, leave nothing behind."""
+        if self._process is None:
+            return
+        with contextlib.suppress(psutil.NoSuchProcess):
+            for child in psutil.Process(self.process.pid).children(recursive=True):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    child.kill()
+        self.process.kill()
+        self.process.wait(10)
+        if self.process.stdout is not None:
+            self._reader.join(5)
+            self.process.stdout.close()
+
+    def token(self, role: str = "portal", *units: str) -> str:
+        """A token, as an operator makes it."""
+        words = [word for unit in units for word in ("--unit", unit)]
+        made = command("token", "--data", str(self.data), "--role", role, *words)
+        assert made.returncode == 0, made.stderr
+        return made.stdout.strip()
+
+    def standings(self, bloc: str = "commune", period: str = "2023") -> dict[str, Any]:
+        """A board, as anybody gets it."""
+        answer = httpx.get(
+            f"{self.base}/api/v1/standings/{PLAN}/{bloc}", params={"period": period}, timeout=10
+        )
+        answer.raise_for_status()
+        return answer.json()  # type: ignore[no-any-return]
+
+    def wrong(self, events: list[dict[str, Any]]) -> list[str]:
+        """What the oracle finds wrong with the board now."""
+        found: list[str] = []
+        for period in PERIODS:
+            want = oracle.expected(events, period, date(2026, 1, 1))
+            try:
+                found += oracle.check(want, self.standings(period=period))
+            except httpx.HTTPError as error:
+                found.append(type(error).__name__)
+        return found
+
+    def verify(self) -> "subprocess.CompletedProcess[str]":
+        """`thidua verify`."""
+        return command("verify", "--data", str(self.data), timeout=120)
+
+
+def wait_until(
+    true: Callable[[], bool], limit: float, why: Callable[[], str] = lambda: ""
+) -> None:
+    """Wait for a condition, with a limit; nothing here sleeps for a fixed time."""
+    end = time.monotonic() + limit
+    while not true():
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {limit} s: {why()}")
+        time.sleep(0.05)
+
+
+def events_of(seed: int, count: int) -> list[dict[str, Any]]:
+    """The seeded workload: with corrections, repeats, late versions."""
+    return list(workload.stream(count, seed, 15, 2023, 0.05, 0.08))
+
+
+class Sender:
+    """Several clients that post events shuffled, with repeats, and try again until accepted."""
+
+    def __init__(self, system: System, events: list[dict[str, Any]], seed: int) -> None:
+        chance = random.Random(seed)
+        mixed = events + chance.sample(events, len(events) // 10)
+        chance.shuffle(mixed)
+        self.batches: Iterator[bytes] = iter(_batches(mixed, chance))
+        self._base = system.base
+        self._token = system.token()
+        self.accepted = 0
+
+    async def run(self, clients: int = 4, pause: float = 0.0) -> None:
+        """Post everything; a refused or broken request is sent again, as a real sender does."""
+        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
+        async with httpx.AsyncClient(
+            base_url=self._base, headers=headers, timeout=20
+        ) as client:
+            await asyncio.gather(*(self._work(client, pause) for _ in range(clients)))
+
+    async def _work(self, client: httpx.AsyncClient, pause: float) -> None:
+        for body in self.batches:
+            while not await self._post(client, body):
+                await asyncio.sleep(0.1)
+            await asyncio.sleep(pause)
+
+    async def _post(self, client: httpx.AsyncClient, body: bytes) -> bool:
+        try:
+            answer = await client.post("/api/v1/portal/events", content=body)
+        except httpx.HTTPError:
+            return False
+        if answer.status_code != 202:
+            return False
+        self.accepted += answer.json()["accepted"]
+        return True
+
+
+def _batches(events: list[dict[str, Any]], chance: random.Random) -> Iterator[bytes]:
+    at = 0
+    while at < len(events):
+        size = chance.choice([1, 3, 20, 100, 300])
+        yield json.dumps(events[at : at + size], ensure_ascii=False).encode()
+        at += size
+
+
+@contextlib.asynccontextmanager
+async def sending(sender: Sender, pause: float) -> AsyncIterator[None]:
+    """Send in the background while the block does its mischief; ends when all is accepted."""
+    task = asyncio.create_task(sender.run(pause=pause))
+    try:
+        yield
+        await asyncio.wait_for(task, 120)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
