@@ -10,6 +10,14 @@ from contracts.events import (
     PlanPublished,
     UnitScored,
 )
+from contracts.packages import PackageChecked, PackagePublished, PeriodFrozen
+from contracts.submissions import (
+    AppealDecided,
+    AppealLodged,
+    ItemReviewed,
+    SubmissionMade,
+    SubmissionWithdrawn,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,4 +63,25 @@ BOARD = Topic(
     "Rows of the board at once, and a heartbeat. Not journaled: the rows are kept in `scoring.standings`.",
     journaled=False,
 )
-TOPICS = (INDICATOR, PLAN, STANDING, BOARD)
+SUBMISSION = Topic(
+    "submission",
+    (SubmissionMade, SubmissionWithdrawn, ItemReviewed, AppealLodged, AppealDecided),
+    ("intake",),
+    ("notifier", "reports"),
+    "What units hand in, and what the standing office decides about it.",
+)
+FREEZE = Topic(
+    "freeze",
+    (PeriodFrozen,),
+    ("scoring",),
+    ("leaderboard", "reports"),
+    "Periods that were closed, with their standings.",
+)
+PACKAGE = Topic(
+    "package",
+    (PackageChecked, PackagePublished),
+    ("reports",),
+    ("leaderboard", "notifier"),
+    "Award packages on their way to being official.",
+)
+TOPICS = (INDICATOR, PLAN, STANDING, BOARD, SUBMISSION, FREEZE, PACKAGE)

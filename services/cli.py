@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 PLAN = Path("deploy/plans/phung-hiep-2023")
+WORKERS = {"scoring": "services.scoring.app"}
+"""Name of each worker process -> the module that runs it."""
 TELL_EVERY_SECONDS = 10
 LEAST_MEMORY_BYTES = 1_000_000_000
 
@@ -73,7 +75,12 @@ def up(  # noqa: PLR0913, PLR0917 - one parameter for each option
 
 @app.command()
 def token(
-    role: Annotated[str, typer.Option(help="portal, officer, reviewer, viewer or admin.")],
+    role: Annotated[
+        str,
+        typer.Option(
+            help="portal, officer, head, reviewer, observer, leader, viewer or admin."
+        ),
+    ],
     data: Data = Path(".data"),
     unit: Annotated[
         list[str] | None,
@@ -184,7 +191,7 @@ class _System:
 
         Keys(self._data / "keys").verifying()
         clock = self._clock()
-        workers = {"scoring": f"http://{HOST}:{free_port()}"}
+        workers = {name: f"http://{HOST}:{free_port()}" for name in WORKERS}
         self._running = Run(
             pid=os.getpid(),
             port=self._port,
@@ -206,17 +213,15 @@ class _System:
             **_clock_variables(clock),
         }
         web = {**shared, "THIDUA_PORT": str(self._port)}
-        worker = {
-            **shared,
-            "THIDUA_HOST": HOST,
-            "THIDUA_PORT": workers["scoring"].rpartition(":")[2],
-        }
-        return [
+        processes = [
             AppProcess(
-                "worker scoring", [sys.executable, "-m", "services.scoring.app"], worker
-            ),
-            AppProcess("web", [sys.executable, "-m", "services.app"], web),
+                f"worker {name}",
+                [sys.executable, "-m", module],
+                shared | {"THIDUA_HOST": HOST, "THIDUA_PORT": workers[name].rpartition(":")[2]},
+            )
+            for name, module in WORKERS.items()
         ]
+        return [*processes, AppProcess("web", [sys.executable, "-m", "services.app"], web)]
 
     def _clock(self) -> "Clock":
         """The clock of this folder, moved if that was asked, and kept for the next time."""

@@ -2,7 +2,7 @@
 
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -33,28 +33,49 @@ LONGEST_TOKEN = 8_192
 
 
 class Role(StrEnum):
-    """What a token's holder is; `ADMIN` may do what any of them may."""
+    """What somebody may do; `ADMIN` may do what any of them may."""
 
     PORTAL = "portal"
+    """Another system that sends events."""
     OFFICER = "officer"
+    """Reports for one or more units."""
+    HEAD = "head"
+    """Answers for one or more units, and may do what their officers may."""
     REVIEWER = "reviewer"
+    """The standing office: verifies, ranks, assembles."""
+    OBSERVER = "observer"
+    """Sees everything and changes nothing: the office of the People's Council, home affairs."""
+    LEADER = "leader"
+    """Signs: the chair, the steering committee."""
     VIEWER = "viewer"
+    """A program that reads what is not public."""
     ADMIN = "admin"
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """The holder of a verified token."""
+    """Who sends a request: the holder of a verified token, or a person who signed in."""
 
-    role: Role
-    units: frozenset[str]
-    """Codes of the units it is limited to; empty: not limited."""
     subject: str
+    """Code of the account or token; never a name."""
+    grants: Mapping[Role, frozenset[str]]
+    """Role -> codes of the units it is limited to; an empty set: not limited."""
     expires_at: datetime
+    belongs_to: frozenset[str] = frozenset()
+    """Units that are the person's own: nobody reviews their own unit's claim."""
+    name: str = ""
+    """Shown to the person and to colleagues; in no event and no log."""
 
-    def may_act_for(self, unit: str) -> bool:
-        """Whether its scope covers a unit."""
-        return not self.units or unit in self.units
+    def has(self, *roles: Role) -> bool:
+        """Whether one of the roles was granted."""
+        return Role.ADMIN in self.grants or any(role in self.grants for role in roles)
+
+    def may_act_for(self, unit: str, *roles: Role) -> bool:
+        """Whether one of the roles (none given: any role) covers a unit."""
+        if Role.ADMIN in self.grants:
+            return True
+        scopes = [units for role, units in self.grants.items() if not roles or role in roles]
+        return any(not units or unit in units for units in scopes)
 
 
 class AuthError(Exception):
@@ -101,12 +122,13 @@ class RoleMissingError(AuthError):
     vi = "Mã truy cập này không có quyền thực hiện việc đó."
     en = "This token's role may not do that."
 
-    def __init__(self, found: Role, *wanted: Role) -> None:
+    def __init__(self, found: Iterable[Role], *wanted: Role) -> None:
         super().__init__(found, *wanted)
-        self.found, self.wanted = found, wanted
+        self.found, self.wanted = tuple(found), wanted
 
     def __str__(self) -> str:
-        return f"{self.en} It is `{self.found}`; needed: {', '.join(self.wanted)}."
+        found = ", ".join(f"`{role}`" for role in self.found)
+        return f"{self.en} It is {found}; needed: {', '.join(self.wanted)}."
 
 
 class Keys:
@@ -229,10 +251,9 @@ class TokenVerifier:
                 },
             )
             return Principal(
-                role=Role(claims["role"]),
-                units=frozenset(map(str, claims.get("units", ()))),
-                subject=claims["sub"],
-                expires_at=datetime.fromtimestamp(claims["exp"], UTC),
+                claims["sub"],
+                {Role(claims["role"]): frozenset(map(str, claims.get("units", ())))},
+                datetime.fromtimestamp(claims["exp"], UTC),
             )
         except (jwt.PyJWTError, LookupError, TypeError, ValueError, OverflowError) as error:
             raise TokenForgedError from error
@@ -250,7 +271,15 @@ def require(request: HTTPConnection, verifier: TokenVerifier, *roles: Role) -> P
     Raises:
         AuthError: the request must be refused.
     """
-    principal = verifier.verify(bearer(request))
-    if roles and principal.role not in {*roles, Role.ADMIN}:
-        raise RoleMissingError(principal.role, *roles)
+    return allowed(verifier.verify(bearer(request)), *roles)
+
+
+def allowed(principal: Principal, *roles: Role) -> Principal:
+    """The same one, if it has one of the roles or is `admin`; no roles: anybody who is somebody.
+
+    Raises:
+        RoleMissingError: it has none of them.
+    """
+    if roles and not principal.has(*roles):
+        raise RoleMissingError(principal.grants, *roles)
     return principal

@@ -1,0 +1,108 @@
+"""Frozen periods and the award packages made from them."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import AwareDatetime, Field
+
+from contracts.calendar import PeriodCode
+from contracts.events import CatalogueCode, Event, Name, Standing
+from contracts.submissions import Account
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class PeriodFrozen(Event):
+    """A period was closed: its standings and eligibility as they stood at one position of the journal.
+
+    Producer: scoring. Consumers: leaderboard, reports. Sent once for each closing, by date or by hand. Whatever arrives
+    later changes nothing of it.
+    """
+
+    type: Literal["period.frozen"] = "period.frozen"
+    id: Name
+    plan: CatalogueCode
+    plan_version: int
+    period: PeriodCode
+    at: AwareDatetime
+    """Domain time: the day on which open dossiers and missing reports were judged."""
+    cause: Literal["date", "hand"]
+    by: Account
+    """Who closed it; `clock` when the date did."""
+    packs: list[Name]
+    """First and last pack of the journal's indicator topic that it counts; empty when none."""
+    events: int
+    """Lines in these packs, repeats included."""
+    log_sha256: Sha256
+    """Over the ids and bodies of these packs, in order."""
+    standings: list[Standing]
+
+    example: ClassVar = {
+        "type": "period.frozen",
+        "id": "phung-hiep-2023:2023-Q3:1",
+        "plan": "phung-hiep-2023",
+        "plan_version": 1,
+        "period": "2023-Q3",
+        "at": "2023-10-08T00:00:00+07:00",
+        "cause": "date",
+        "by": "clock",
+        "packs": [],
+        "events": 0,
+        "log_sha256": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+        "standings": [],
+    }
+
+
+class PackageChecked(Event):
+    """An award package is complete and waits for a signature.
+
+    Producer: reports. Consumers: leaderboard, notifier. Sent when somebody checked it.
+    """
+
+    type: Literal["package.checked"] = "package.checked"
+    id: Name
+    package: Name
+    plan: CatalogueCode
+    period: PeriodCode
+    at: AwareDatetime
+    by: Account
+
+    example: ClassVar = {
+        "type": "package.checked",
+        "id": "phung-hiep-2023:2023-Q3:1:checked",
+        "package": "phung-hiep-2023:2023-Q3:1",
+        "plan": "phung-hiep-2023",
+        "period": "2023-Q3",
+        "at": "2023-10-12T09:00:00+07:00",
+        "by": "a-19e0",
+    }
+
+
+class PackagePublished(Event):
+    """An award package was signed and published: these standings are official.
+
+    Producer: reports. Consumers: leaderboard, notifier. Sent once for each package.
+    """
+
+    type: Literal["package.published"] = "package.published"
+    id: Name
+    package: Name
+    plan: CatalogueCode
+    period: PeriodCode
+    frozen: Name
+    """The id of the `period.frozen` event that it was made from."""
+    sha256: Sha256
+    """Of the ZIP file."""
+    at: AwareDatetime
+    by: Account
+
+    example: ClassVar = {
+        "type": "package.published",
+        "id": "phung-hiep-2023:2023-Q3:1:published",
+        "package": "phung-hiep-2023:2023-Q3:1",
+        "plan": "phung-hiep-2023",
+        "period": "2023-Q3",
+        "frozen": "phung-hiep-2023:2023-Q3:1",
+        "sha256": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+        "at": "2023-10-15T15:00:00+07:00",
+        "by": "a-0001",
+    }
