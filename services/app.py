@@ -10,9 +10,11 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from services.changing import candidate_of, publisher
 from services.intake.app import IntakeWeb
 from services.intake.http import INDICATOR_EVENTS, PORTAL_EVENTS, Endpoint, doors
 from services.runtime import metrics
+from services.runtime.access.guard import Guard
 from services.runtime.auth import AuthError, Keys, TokenVerifier
 from services.runtime.health import Health
 from services.runtime.logging import configure, get_logger
@@ -21,6 +23,7 @@ from services.runtime.resources import resources
 from services.runtime.settings import Settings
 from services.runtime.web.site import answer_errors_with_pages
 from services.scoring.leaderboard.app import LeaderboardWeb
+from services.scoring.leaderboard.audience import Audience
 from services.scoring.leaderboard.feed import Feed
 from services.scoring.leaderboard.http import standings_api
 from services.scoring.leaderboard.pages import leaderboard_site
@@ -94,7 +97,8 @@ def create_app(settings: Settings) -> Front:
         async with AsyncExitStack() as stack:
             own = await stack.enter_async_context(resources(settings))
             verifier = TokenVerifier(Keys(settings.keys_dir).verifying())
-            intake, board = IntakeWeb(own, verifier), LeaderboardWeb(own, site)
+            intake = IntakeWeb(own, verifier)
+            board = LeaderboardWeb(own, site, Guard(verifier), (candidate_of, publisher(own)))
             front.doors = intake.endpoints
             app.include_router(intake.router)
             board.mount(app)
@@ -130,7 +134,7 @@ def openapi() -> dict[str, Any]:
     """The OpenAPI document of all faces, without starting anything."""
     app = _empty_app()
     app.include_router(doors(dict.fromkeys((PORTAL_EVENTS, INDICATOR_EVENTS), _not_running)))
-    app.include_router(standings_api(cast("Feed", None)))
+    app.include_router(standings_api(Audience(cast("Feed", None))))
     _operations(app, Health())
     return app.openapi()
 

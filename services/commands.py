@@ -166,9 +166,11 @@ def docs(
 def register(app: typer.Typer) -> None:
     """Add these commands to the command line."""
     from services import demo  # noqa: PLC0415
+    from services.proving import proof_commands  # noqa: PLC0415
 
     app.command("verify")(verify)
     app.command("docs")(docs)
     app.command("demo")(demo.demo)
     app.add_typer(plan_commands, name="plan")
     app.add_typer(letter_commands, name="dead-letters")
+    app.add_typer(proof_commands, name="proof")

@@ -1,0 +1,222 @@
+"""Pages for those who count, decide and announce: all columns, freezing, the ceremony."""
+
+from datetime import datetime
+from typing import Any, Protocol
+from urllib.parse import parse_qs
+
+from fastapi import APIRouter, HTTPException, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from contracts.calendar import LOCAL
+from services.runtime.auth import Role
+from services.runtime.clock import Clock
+from services.runtime.web.site import Site
+from services.scoring.asof import BusyError
+from services.scoring.leaderboard.audience import COUNTING, STAFF, Audience
+from services.scoring.leaderboard.failures import busy, no_board
+from services.scoring.leaderboard.freezing import FreezeConflictError, Freezes
+from services.scoring.leaderboard.imagining import awards_on
+from services.scoring.leaderboard.links import of_board, query
+from services.scoring.leaderboard.past_pages import chosen_board
+from services.scoring.leaderboard.showing import in_order
+
+DECIDING = (Role.REVIEWER, Role.LEADER)
+LONGEST_FORM = 20_000
+
+
+class Audit(Protocol):
+    """Where it is kept who decided what."""
+
+    async def record(
+        self,
+        actor: str,
+        action: str,
+        subject: str,
+        *,
+        reason: str = "",
+        detail: dict[str, str | int | bool] | None = None,
+    ) -> object:
+        """One more entry."""
+
+
+async def form_of(request: Request) -> dict[str, str]:
+    """The fields of a small form.
+
+    Raises:
+        HTTPException: it is too large or no form.
+    """
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > LONGEST_FORM:
+            raise HTTPException(413, TOO_LARGE)
+    try:
+        read = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=100)
+    except ValueError:
+        raise HTTPException(422, TOO_LARGE) from None
+    return {name: values[0].strip() for name, values in read.items()}
+
+
+TOO_LARGE = {
+    "error": "form",
+    "vi": "Biểu mẫu quá lớn hoặc không đọc được.",
+    "en": "The form is too large or cannot be read.",
+}
+
+
+def add_staff(router: APIRouter, audience: Audience[Any], site: Site) -> None:
+    """`/staff`: declared, verified and waiting, indicator by indicator."""
+
+    @router.get("/staff")
+    async def staff_page(
+        request: Request,
+        plan: str | None = None,
+        bloc: str | None = None,
+        period: str | None = None,
+    ) -> HTMLResponse:
+        """The board with all its columns."""
+        await audience.require(request, *COUNTING)
+        board = chosen_board(await audience.source(request), plan, bloc, period)
+        if board is None:
+            return no_board(site, request)
+        return site.page(
+            request,
+            "staff.html",
+            board=board,
+            rows=in_order(board.rows),
+            awards=awards_on(board),
+        )
+
+
+def add_ceremony(router: APIRouter, audience: Audience[Any], site: Site) -> None:
+    """`/ceremony`: places announced one by one, the last one first."""
+
+    @router.get("/ceremony")
+    async def ceremony_page(
+        request: Request,
+        plan: str | None = None,
+        bloc: str | None = None,
+        period: str | None = None,
+        shown: int = 0,
+    ) -> HTMLResponse:
+        """So many awards are announced; a key or the link announces the next."""
+        await audience.require(request, *STAFF)
+        board = chosen_board(audience.live, plan, bloc, period)
+        if board is None:
+            return no_board(site, request)
+        awards = awards_on(board)
+        winners = [row for row in reversed(in_order(board.rows)) if row.unit.code in awards]
+        shown = min(max(0, shown), len(winners))
+        step = {"plan": board.plan.id, "bloc": board.bloc.code, "period": board.period}
+        return site.page(
+            request,
+            "ceremony.html",
+            board=board,
+            awards=awards,
+            revealed=winners[:shown][::-1],
+            left=len(winners) - shown,
+            forward=query("/ceremony", **step, shown=f"{shown + 1}")
+            if shown < len(winners)
+            else None,
+            back=query("/ceremony", **step, shown=f"{shown - 1}") if shown else None,
+        )
+
+
+class FreezeDesk:
+    """The page on which the public board is frozen and thawed."""
+
+    def __init__(
+        self, audience: Audience[Any], site: Site, freezes: Freezes, audit: Audit, clock: Clock
+    ) -> None:
+        self._audience = audience
+        self._site = site
+        self._freezes = freezes
+        self._audit = audit
+        self._clock = clock
+
+    def add(self, router: APIRouter) -> None:
+        """`/freeze`."""
+        router.add_api_route("/freeze", self.show, methods=["GET"])
+        router.add_api_route("/freeze", self.decide, methods=["POST"])
+
+    async def show(
+        self, request: Request, plan: str | None = None, bloc: str | None = None
+    ) -> HTMLResponse:
+        """What is frozen, and the form."""
+        await self._audience.require(request, *DECIDING)
+        return self._page(request, plan, bloc, {}, {})
+
+    def _page(
+        self,
+        request: Request,
+        plan: str | None,
+        bloc: str | None,
+        typed: dict[str, str],
+        faults: dict[str, str],
+    ) -> HTMLResponse:
+        board = chosen_board(self._audience.live, plan, bloc, None)
+        if board is None:
+            return no_board(self._site, request)
+        return self._site.page(
+            request,
+            "freeze.html",
+            status=422 if faults else 200,
+            board=board,
+            freeze=self._freezes.of(board.plan.id, board.bloc.code),
+            typed=typed,
+            faults=faults,
+            now=self._clock.now().astimezone(LOCAL).strftime("%Y-%m-%dT%H:%M"),
+        )
+
+    async def decide(
+        self, request: Request, plan: str | None = None, bloc: str | None = None
+    ) -> Response:
+        """Freeze or thaw, with a reason."""
+        principal = await self._audience.require(request, *DECIDING)
+        typed = await form_of(request)
+        board = chosen_board(self._audience.live, plan, bloc, None)
+        if board is None:
+            return no_board(self._site, request)
+        words = self._site.words_for(request)
+        faults = {}
+        at = _instant(typed.get("at", ""))
+        if not typed.get("reason"):
+            faults["reason"] = words.gettext("Ghi lý do: lý do được lưu cùng quyết định.")
+        if typed.get("act") == "freeze" and typed.get("at") and at is None:
+            faults["at"] = words.gettext("Ghi ngày và giờ, ví dụ 2023-12-31T17:00.")
+        if faults:
+            return self._page(request, plan, bloc, typed, faults)
+        try:
+            await self._act(typed, board.plan.id, board.bloc.code, at, principal.subject)
+        except FreezeConflictError:
+            conflict = words.gettext("Bảng đã đổi trạng thái. Hãy xem lại rồi quyết định.")
+            return self._page(request, plan, bloc, typed, {"act": conflict})
+        except BusyError:
+            return busy(self._site, request)
+        return RedirectResponse(of_board(board, "/freeze"), 303)
+
+    async def _act(
+        self, typed: dict[str, str], plan: str, bloc: str, at: datetime | None, by: str
+    ) -> None:
+        found = self._audience.live.plan(plan)
+        if typed.get("act") == "thaw" or found is None:
+            await self._freezes.thaw(plan, bloc)
+        else:
+            moment = at or self._clock.now()
+            await self._freezes.freeze(found, bloc, moment, by, typed["reason"])
+        await self._audit.record(
+            by,
+            f"board.{'thaw' if typed.get('act') == 'thaw' else 'freeze'}",
+            f"{plan}|{bloc}",
+            reason=typed["reason"],
+            detail={} if at is None else {"at": at.isoformat()},
+        )
+
+
+def _instant(text: str) -> datetime | None:
+    """A local date and time as a browser sends it."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=LOCAL)
