@@ -45,7 +45,8 @@ def table(board: Board, rows: Iterable[Row], words: Words) -> list[list[Cell]]:
 
 def _line(board: Board, row: Row, words: Words) -> list[Cell]:
     reasons = [sentences.exclusion_reason(e, board.bloc, words) for e in row.exclusions]
-    eligible = words.gettext("Đủ điều kiện" if row.eligible else "Không xét thi đua")
+    _ = words.gettext
+    eligible = _("Đủ điều kiện") if row.eligible else _("Không xét thi đua")
     points = [
         Decimal(decimal(row.indicators[i.code][0])) if i.code in row.indicators else ""
         for i in board.bloc.scored
