@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 from fastapi import FastAPI
 from pymongo.errors import PyMongoError
@@ -11,6 +10,7 @@ from pymongo.errors import PyMongoError
 from contracts.streams import BOARD, PLAN
 from services.runtime import mongo
 from services.runtime.access.guard import Guard
+from services.runtime.audit import Audit
 from services.runtime.auth import Keys
 from services.runtime.consuming import Consumer, DeadLetters
 from services.runtime.health import Health
@@ -33,27 +33,6 @@ from services.scoring.settings import BoardSettings
 from services.scoring.store import ScoringStore
 
 log = get_logger(__name__)
-
-
-class Audit:  # TEMP
-    def __init__(self, database: Any, clock: Any) -> None:
-        self.c = database["audit"]
-
-    async def record(
-        self, actor: str, action: str, subject: str, *, reason: str = "", detail: Any = None
-    ) -> object:
-        await self.c.insert_one(
-            {
-                "actor": actor,
-                "action": action,
-                "subject": subject,
-                "reason": reason,
-                "detail": detail,
-            }
-        )
-        return None
-
-
 LOOK_SECONDS = 0.5
 """So often a web process looks which boards are frozen."""
 

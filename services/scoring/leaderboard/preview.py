@@ -19,10 +19,6 @@ ReadCandidate = Callable[[Plan, dict[str, bytes]], Plan | list[str]]
 """(the rules in force, files by name) -> the changed rules, or every fault as a sentence."""
 
 
-class DecidedError(Exception):
-    """The preview was published or discarded already."""
-
-
 @dataclass(frozen=True, slots=True)
 class Effect:
     """One unit before and after: (rank, points, awards)."""
@@ -102,17 +98,9 @@ class Previews:
     async def decide(
         self, number: str, state: str, decision: str, reason: str, by: str
     ) -> None:
-        """Write down what was decided, once.
-
-        Raises:
-            DecidedError: it was decided before.
-        """
+        """Write down what was decided; the first decision holds."""
         decided = {"state": state, "decision": decision, "reason": reason, "decided_by": by}
-        found = await self._stored.update_one(
-            {"_id": number, "state": "open"}, {"$set": decided}
-        )
-        if not found.matched_count:
-            raise DecidedError
+        await self._stored.update_one({"_id": number, "state": "open"}, {"$set": decided})
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,19 +7,19 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.datastructures import UploadFile
 
 from contracts.plan import Plan
+from services.runtime.audit import Audit
 from services.runtime.auth import Role
 from services.runtime.web.site import Site
 from services.scoring.asof import BusyError
 from services.scoring.leaderboard.audience import Audience
 from services.scoring.leaderboard.failures import busy, no_board
 from services.scoring.leaderboard.preview import (
-    DecidedError,
     Preview,
     Previews,
     Publish,
     ReadCandidate,
 )
-from services.scoring.leaderboard.staff_pages import Audit, form_of
+from services.scoring.leaderboard.staff_pages import form_of
 
 MOST_FILES = 8
 MOST_BYTES = 4 << 20
@@ -140,20 +140,12 @@ class PreviewDesk:
             faults["reason"] = words.gettext("Ghi lý do: lý do được lưu cùng quyết định.")
         if publishing and not typed.get("decision"):
             faults["decision"] = words.gettext("Ghi số quyết định, ví dụ 12/QĐ-UBND.")
+        if found is not None and found.state != "open":
+            faults["act"] = words.gettext("Bản xem trước này đã được quyết định.")
         if found is None or faults:
             return self._page(request, found, typed, faults)
-        refused = await self._publish(found.plan) if publishing else None
-        if refused is not None:
-            return self._page(request, found, typed, {"act": refused})
         state = "published" if publishing else "discarded"
         decision = typed.get("decision", "")
-        try:
-            await self._previews.decide(
-                number, state, decision, typed["reason"], principal.subject
-            )
-        except DecidedError:
-            decided = words.gettext("Bản xem trước này đã được quyết định.")
-            return self._page(request, found, typed, {"act": decided})
         await self._audit.record(
             principal.subject,
             f"plan.{state}",
@@ -161,4 +153,8 @@ class PreviewDesk:
             reason=typed["reason"],
             detail={"decision": decision, "preview": number},
         )
+        refused = await self._publish(found.plan) if publishing else None
+        if refused is not None:
+            return self._page(request, found, typed, {"act": refused})
+        await self._previews.decide(number, state, decision, typed["reason"], principal.subject)
         return RedirectResponse(f"/preview/{number}", 303)

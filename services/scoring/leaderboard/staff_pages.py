@@ -1,13 +1,14 @@
 """Pages for those who count, decide and announce: all columns, freezing, the ceremony."""
 
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import parse_qs
 
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from contracts.calendar import LOCAL
+from services.runtime.audit import Audit
 from services.runtime.auth import Role
 from services.runtime.clock import Clock
 from services.runtime.web.site import Site
@@ -19,24 +20,10 @@ from services.scoring.leaderboard.imagining import awards_on
 from services.scoring.leaderboard.links import of_board, query
 from services.scoring.leaderboard.past_pages import chosen_board
 from services.scoring.leaderboard.showing import in_order
+from services.scoring.leaderboard.views import Board
 
 DECIDING = (Role.REVIEWER, Role.LEADER)
 LONGEST_FORM = 20_000
-
-
-class Audit(Protocol):
-    """Where it is kept who decided what."""
-
-    async def record(
-        self,
-        actor: str,
-        action: str,
-        subject: str,
-        *,
-        reason: str = "",
-        detail: dict[str, str | int | bool] | None = None,
-    ) -> object:
-        """One more entry."""
 
 
 async def form_of(request: Request) -> dict[str, str]:
@@ -177,40 +164,47 @@ class FreezeDesk:
         board = chosen_board(self._audience.live, plan, bloc, None)
         if board is None:
             return no_board(self._site, request)
-        words = self._site.words_for(request)
-        faults = {}
-        at = _instant(typed.get("at", ""))
-        if not typed.get("reason"):
-            faults["reason"] = words.gettext("Ghi lý do: lý do được lưu cùng quyết định.")
-        if typed.get("act") == "freeze" and typed.get("at") and at is None:
-            faults["at"] = words.gettext("Ghi ngày và giờ, ví dụ 2023-12-31T17:00.")
+        at, thaws = _instant(typed.get("at", "")), typed.get("act") == "thaw"
+        faults = self._faults(request, typed, board)
+        if not faults:
+            await self._audit.record(
+                principal.subject,
+                "board.thaw" if thaws else "board.freeze",
+                f"{board.plan.id}|{board.bloc.code}",
+                reason=typed["reason"],
+                detail={} if at is None else {"at": at.isoformat()},
+            )
+            try:
+                await self._act(board, at, principal.subject, typed["reason"], thaws=thaws)
+            except FreezeConflictError:
+                faults = self._faults(request, typed, board)
+            except BusyError:
+                return busy(self._site, request)
         if faults:
             return self._page(request, plan, bloc, typed, faults)
-        try:
-            await self._act(typed, board.plan.id, board.bloc.code, at, principal.subject)
-        except FreezeConflictError:
-            conflict = words.gettext("Bảng đã đổi trạng thái. Hãy xem lại rồi quyết định.")
-            return self._page(request, plan, bloc, typed, {"act": conflict})
-        except BusyError:
-            return busy(self._site, request)
         return RedirectResponse(of_board(board, "/freeze"), 303)
 
+    def _faults(self, request: Request, typed: dict[str, str], board: Board) -> dict[str, str]:
+        """Field -> what is wrong with it."""
+        words, faults = self._site.words_for(request), {}
+        freezes = typed.get("act") != "thaw"
+        if not typed.get("reason"):
+            faults["reason"] = words.gettext("Ghi lý do: lý do được lưu cùng quyết định.")
+        if freezes and typed.get("at") and _instant(typed["at"]) is None:
+            faults["at"] = words.gettext("Ghi ngày và giờ, ví dụ 2023-12-31T17:00.")
+        known = self._freezes.of(board.plan.id, board.bloc.code)
+        if freezes == (known is not None):
+            faults["act"] = words.gettext("Bảng đã đổi trạng thái. Hãy xem lại rồi quyết định.")
+        return faults
+
     async def _act(
-        self, typed: dict[str, str], plan: str, bloc: str, at: datetime | None, by: str
+        self, board: Board, at: datetime | None, by: str, reason: str, *, thaws: bool
     ) -> None:
-        found = self._audience.live.plan(plan)
-        if typed.get("act") == "thaw" or found is None:
-            await self._freezes.thaw(plan, bloc)
-        else:
-            moment = at or self._clock.now()
-            await self._freezes.freeze(found, bloc, moment, by, typed["reason"])
-        await self._audit.record(
-            by,
-            f"board.{'thaw' if typed.get('act') == 'thaw' else 'freeze'}",
-            f"{plan}|{bloc}",
-            reason=typed["reason"],
-            detail={} if at is None else {"at": at.isoformat()},
-        )
+        if thaws:
+            await self._freezes.thaw(board.plan.id, board.bloc.code)
+            return
+        moment = at or self._clock.now()
+        await self._freezes.freeze(board.plan, board.bloc.code, moment, by, reason)
 
 
 def _instant(text: str) -> datetime | None:
