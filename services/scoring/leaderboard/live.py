@@ -7,6 +7,7 @@ thousand of them never hold the process up in one piece; who falls behind the ri
 import asyncio
 import random
 from collections import deque
+from contextlib import suppress
 from itertools import islice
 from typing import Any, Protocol
 
@@ -161,15 +162,13 @@ class Channel:
     async def _something(self, beaten: float) -> bool | None:
         """True when some board changed; None when a beat is due, or what stopped is another thing."""
         pause = BEAT_SECONDS if self._viewers < CROWD else 2 * BEAT_SECONDS
-        while True:
+        while self._boards.position(self._key) == self._told:
             left = beaten + pause - monotonic_seconds()
             if left <= 0 or self._boards.trouble() != self._trouble:
                 return None
-            try:
+            with suppress(TimeoutError):
                 await asyncio.wait_for(self._boards.wait(), min(left, TROUBLE_SECONDS))
-            except TimeoutError:
-                continue
-            return True
+        return True
 
     def _beat(self) -> bytes:
         board = self._boards.board(*self._key)
