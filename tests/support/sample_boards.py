@@ -22,7 +22,8 @@ from contracts.calendar import all_periods
 from contracts.events import Change, Exclusion, UnitScored
 from contracts.plan import Bloc, Indicator, Part, Plan, Unit
 from services.plan_files import read_plan
-from services.runtime.web.site import answer_errors_with_pages
+from services.runtime.access.guard import Guard
+from services.runtime.web.site import Site, answer_errors_with_pages
 from services.scoring.domain.standings import ranked
 from services.scoring.leaderboard.audience import Audience
 from services.scoring.leaderboard.pages import leaderboard_site, pages
@@ -317,6 +318,9 @@ class Stage:
     def __init__(self, source: SampleBoards) -> None:
         self.source = source
         self.beating = True
+        self.guard: Guard | None = None
+        self.more: Callable[[FastAPI, Site], None] = lambda _app, _site: None
+        """Adds what a test needs beside the pages."""
         self.listeners: list[tuple[asyncio.AbstractEventLoop, asyncio.Queue[str]]] = []
         self.opened = 0
 
@@ -381,8 +385,9 @@ def sample_app(stage: Stage) -> FastAPI:
     """The pages with the scripted stream behind them."""
     app = FastAPI()
     site = leaderboard_site()
-    app.include_router(pages(Audience(stage.source), site))
+    app.include_router(pages(Audience(stage.source, None, stage.guard), site))
     answer_errors_with_pages(app, site)
+    stage.more(app, site)
 
     @app.get("/api/v1/standings/{plan}/{bloc}/stream")
     async def stream(request: Request, plan: str, bloc: str, period: str) -> StreamingResponse:

@@ -27,7 +27,7 @@ CROWD = 2_000
 """From so many viewers on a beat comes every other second; what stopped is still said at once."""
 TROUBLE_SECONDS = 0.5
 REFRESH_SHARE = 0.25
-"""Share of time that may go into changes of one board."""
+"""Share of time that may go into encoding changes of one board; sending them may take half."""
 RING = 256
 GROUP = 200
 SNAPSHOT_SECONDS = 0.25
@@ -149,23 +149,29 @@ class Channel:
     async def _broadcast(self) -> None:
         beaten = monotonic_seconds()
         while self._viewers:
-            changed = await self._something(beaten)
-            started = monotonic_seconds()
-            if changed is None:
-                beaten = started
-            made = self._beat() if changed is None else self._change()
-            if made is not None:
-                await self._send(made)
-            spent = monotonic_seconds() - started
-            await asyncio.sleep(spent * (1 - REFRESH_SHARE) / REFRESH_SHARE)
+            if await self._changed(beaten):
+                await self._tell()
+            else:
+                beaten = monotonic_seconds()
+                await self._send(self._beat())
 
-    async def _something(self, beaten: float) -> bool | None:
-        """True when some board changed; None when a beat is due, or what stopped is another thing."""
+    async def _tell(self) -> None:
+        """Send what changed; then rest, so that a storm moves the board less often instead of filling the process."""
+        started = monotonic_seconds()
+        made = self._change()
+        encoded = monotonic_seconds() - started
+        if made is not None:
+            await self._send(made)
+        sent = monotonic_seconds() - started - encoded
+        await asyncio.sleep(encoded * (1 - REFRESH_SHARE) / REFRESH_SHARE + sent)
+
+    async def _changed(self, beaten: float) -> bool:
+        """True when the board changed; False when a beat is due, or what stopped is another thing."""
         pause = BEAT_SECONDS if self._viewers < CROWD else 2 * BEAT_SECONDS
         while self._boards.position(self._key) == self._told:
             left = beaten + pause - monotonic_seconds()
             if left <= 0 or self._boards.trouble() != self._trouble:
-                return None
+                return False
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._boards.wait(), min(left, TROUBLE_SECONDS))
         return True
