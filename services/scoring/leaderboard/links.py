@@ -22,15 +22,15 @@ def of_board(board: Board, path: str = "/", **more: str | None) -> str:
     return query(path, **(chosen | more))
 
 
-def of_unit(plan: str, unit: str, page: str = "", **chosen: str | None) -> str:
+def of_unit(plan: str, unit: str, beside: str = "", **chosen: str | None) -> str:
     """A page about a unit: its own, or `/what-if`, `/between`."""
-    return query(f"/units/{quote(plan)}/{quote(unit)}{page}", **chosen)
+    return query(f"/units/{quote(plan)}/{quote(unit)}{beside}", **chosen)
 
 
-def of_explanation(found: Explanation, page: str = "", **more: str | None) -> str:
+def of_explanation(found: Explanation, beside: str = "", **more: str | None) -> str:
     """The page that shows this explanation, or one beside it."""
     chosen: dict[str, str | None] = {"period": found.period}
-    return of_unit(found.plan.id, found.unit.code, page, **(chosen | more))
+    return of_unit(found.plan.id, found.unit.code, beside, **(chosen | more))
 
 
 def default_period(plan: Plan) -> str:

@@ -183,9 +183,9 @@ class UnitView:
         """The most that the indicator can earn here."""
         return as_units(line.maximum)
 
-    def address(self, page: str = "", **more: str | None) -> str:
+    def address(self, beside: str = "", **more: str | None) -> str:
         """This page with another indicator or page of facts, or one beside it."""
-        return of_explanation(self.found, page, **more)
+        return of_explanation(self.found, beside, **more)
 
     @property
     def script(self) -> dict[str, object]:
