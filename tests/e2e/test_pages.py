@@ -231,7 +231,7 @@ def test_the_board_says_what_stopped_and_that_it_is_back(
         stage.source.trouble = None
         expect(age).to_contain_text("Cập nhật")
         stage.beating = False
-        expect(age).to_contain_text("Mất kết nối với máy chủ", timeout=7_000)
+        expect(age).to_contain_text("Mất kết nối với máy chủ", timeout=6_000)
         stage.beating = True
         expect(age).to_contain_text("Cập nhật", timeout=15_000)
 

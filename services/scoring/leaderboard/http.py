@@ -88,9 +88,14 @@ def _add_stream(api: APIRouter, audience: Audience[Any]) -> None:
 
     @api.get("/standings/{plan}/{bloc}/stream", summary="The same, live (server-sent events)")
     async def stream(
-        request: Request, plan: str, bloc: str, period: str | None = None
+        request: Request,
+        plan: str,
+        bloc: str,
+        period: str | None = None,
+        public: bool = False,  # noqa: FBT001, FBT002 - a parameter of the address
     ) -> EventStream:
-        source = await audience.source(request)
+        """With `public`, what everybody sees, whoever asks."""
+        source = audience.public if public else await audience.source(request)
         board = _found(
             source.board(plan, bloc, period or _year(source.plan(plan))), "plan, bloc or period"
         )

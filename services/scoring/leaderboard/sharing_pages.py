@@ -123,7 +123,7 @@ def add_embed(router: APIRouter, audience: Audience[Any], site: Site, ancestors:
         board = chosen_board(source, plan, bloc, period)
         if board is None:
             return no_board(site, request)
-        view = BoardView(board, source.plans(), site.words_for(request))
+        view = BoardView(board, source.plans(), site.words_for(request), public=True)
         answer = site.page(request, "embed.html", view=view, board=board)
         answer.headers["Content-Security-Policy"] = policy
         del answer.headers["Cross-Origin-Opener-Policy"]

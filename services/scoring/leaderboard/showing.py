@@ -32,7 +32,15 @@ def in_order(rows: Iterable[Row]) -> list[Row]:
 class BoardView:
     """What the board's template shows, in the reader's words."""
 
-    def __init__(self, board: Board, plans: list[Plan], words: Words, part: int = 1) -> None:
+    def __init__(
+        self,
+        board: Board,
+        plans: list[Plan],
+        words: Words,
+        part: int = 1,
+        *,
+        public: bool = False,
+    ) -> None:
         self.board, self.plans, self.words = board, plans, words
         self.zones = zones(board.bloc)
         self.scale = board.bloc.scale * sentences.UNIT_OF_POINTS
@@ -41,6 +49,8 @@ class BoardView:
         self.order = {row.unit.code: position for position, row in enumerate(by_name)}
         self.rows = in_order(board.rows)
         self.past = board.version == AS_OF
+        self.public = public or board.frozen_at is not None
+        """Whether the script must listen to what everybody sees, whoever looks on."""
         self.day = local_date(board.as_of)
         self.parts = max(1, -(-len(board.rows) // WALL_ROWS))
         self.part = min(max(1, part), self.parts)
@@ -100,11 +110,10 @@ class BoardView:
     @property
     def stream(self) -> str:
         """Where the script follows the board; a past one stands still."""
-        return (
-            ""
-            if self.past
-            else stream_address(self.board.plan, self.board.bloc, self.board.period)
-        )
+        if self.past:
+            return ""
+        address = stream_address(self.board.plan, self.board.bloc, self.board.period)
+        return f"{address}&public=true" if self.public else address
 
     @property
     def embed(self) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -143,14 +143,22 @@ def add_between(router: APIRouter, audience: Audience[Any], site: Site) -> None:
 
 
 def chosen_days(start: str, end: str, days: list[date]) -> tuple[date, date] | None:
-    """Two different days of which there is a close; without a wish the last two."""
-    if len(days) < 2:  # noqa: PLR2004 - two days
+    """Two different days of which there is a close, each the latest up to the day wished for.
+
+    Without a wish the last two.
+    """
+    last = _latest(days, day_of(end) or date.max)
+    if last is None:
         return None
-    last = day_of(end) or days[-1]
-    first = day_of(start) or max((d for d in days if d < last), default=days[0])
-    if first == last or first not in days or last not in days:
+    wished = day_of(start) or last - timedelta(days=1)
+    first = _latest(days, wished)
+    if first is None or first == last:
         return None
     return min(first, last), max(first, last)
+
+
+def _latest(days: list[date], until: date) -> date | None:
+    return max((day for day in days if day <= until), default=None)
 
 
 def last_changes(changes: Iterable[UnitScored]) -> dict[str, UnitScored]:
