@@ -185,3 +185,18 @@ async def test_what_stopped_is_said_before_the_next_beat_is_due() -> None:
     boards.stopped = None
     await until(lambda: viewer.frames[-1][1]["trouble"] is None, 2)
     await viewer.leave()
+
+
+async def test_a_board_that_does_not_tell_what_stopped_still_beats_once_a_second() -> None:
+    class Frozen(Boards):
+        def board(self, plan: str, bloc: str, period: str) -> Board | None:
+            found = super().board(plan, bloc, period)
+            return found and replace(found, trouble=None)
+
+    boards = Frozen()
+    viewer = Viewer(Channel(boards, KEY))
+    await until(lambda: bool(viewer.frames))
+    boards.stopped = "bus"
+    await until(lambda: [kind for kind, _ in viewer.frames].count("beat") >= 3)
+    assert boards.made < 10
+    await viewer.leave()

@@ -20,13 +20,14 @@ from services.runtime.web.site import Site
 from services.scoring.asof import PastBoards
 from services.scoring.leaderboard.audience import Audience
 from services.scoring.leaderboard.feed import Feed
-from services.scoring.leaderboard.freezing import Freezes, PublicBoards
+from services.scoring.leaderboard.freezing import Freezes
 from services.scoring.leaderboard.http import standings_api
 from services.scoring.leaderboard.pages import copy_page, pages
 from services.scoring.leaderboard.preview import Previews, Publish, ReadCandidate
 from services.scoring.leaderboard.preview_pages import PreviewDesk
 from services.scoring.leaderboard.proof import PublicCopy
 from services.scoring.leaderboard.proof_pages import add_proof
+from services.scoring.leaderboard.public import PublicBoards
 from services.scoring.leaderboard.staff_pages import FreezeDesk
 from services.scoring.sealing import Sealer
 from services.scoring.settings import BoardSettings

@@ -177,10 +177,10 @@ class Channel:
         return True
 
     def _beat(self) -> bytes:
+        self._trouble = self._boards.trouble()
         board = self._boards.board(*self._key)
         if board is None:
             return b": no board\n\n"
-        self._trouble = board.trouble
         beat = {
             "as_of": board.as_of,
             "age_seconds": round(board.age_seconds, 1),
