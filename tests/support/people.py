@@ -24,7 +24,7 @@ Grants = Mapping[Role, list[str]]
 TEST_BASE = "http://test"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Person:
     """Somebody who is signed in."""
 

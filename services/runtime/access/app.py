@@ -7,8 +7,11 @@ from fastapi import FastAPI
 
 from services.runtime import mongo
 from services.runtime.access.application import Access
+from services.runtime.access.choices import Units
 from services.runtime.access.guard import Guard
+from services.runtime.access.http import access_api, answer_problems
 from services.runtime.access.pages import pages
+from services.runtime.access.people_pages import people_pages
 from services.runtime.auth import TokenVerifier
 from services.runtime.health import Health
 from services.runtime.resources import Resources
@@ -29,11 +32,16 @@ class AccessWeb:
     def __init__(self, own: Resources, verifier: TokenVerifier, site: Site) -> None:
         self.access = access_of(own)
         self.guard = Guard(verifier, self.access.find_session)
+        self.units: Units = lambda _: []
+        """Set by who knows the units that there are."""
         self._site = site
 
     def mount(self, app: FastAPI) -> None:
         """Add its routes."""
+        app.include_router(access_api(self.access, self.guard))
         app.include_router(pages(self.access, self.guard, self._site))
+        app.include_router(people_pages(self.access, self.guard, self._site, self.units))
+        answer_problems(app)
 
     @asynccontextmanager
     async def running(self, _: Health) -> AsyncIterator[None]:

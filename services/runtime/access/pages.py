@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 
 from services.runtime.access.accounts import Account
 from services.runtime.access.application import Access, LinkSpentError, WrongPasswordError
-from services.runtime.access.forms import Form, field, read_form, visitor_of
+from services.runtime.access.forms import MOST_BYTES, Form, field, read_form, visitor_of
 from services.runtime.access.guard import (
     Guard,
     forget_session,
@@ -18,14 +18,21 @@ from services.runtime.access.guard import (
 )
 from services.runtime.access.passwords import SHORTEST, PasswordRuleError
 from services.runtime.access.refusals import local_path
+from services.runtime.access.rules import all_of, everybody, signed_in
 from services.runtime.access.sessions import hash_of
 from services.runtime.access.throttle import ThrottledError
-from services.runtime.access.words import in_minutes, role_name, units_in_words
+from services.runtime.access.words import (
+    column_name,
+    in_minutes,
+    role_name,
+    state_of,
+    units_in_words,
+)
 from services.runtime.web.i18n import Words
 from services.runtime.web.site import Site
 
 _SEE = 303
-_TOOLS = (role_name, units_in_words)
+_TOOLS = (role_name, units_in_words, column_name, state_of)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +52,17 @@ def access_site(name: str) -> Site:
 
 def pages(access: Access, guard: Guard, site: Site) -> APIRouter:
     """The routes `/sign-in`, `/sign-out`, `/welcome`, `/account` and their static files."""
-    router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+    router = APIRouter(
+        include_in_schema=False, default_response_class=HTMLResponse, max_body_size=MOST_BYTES
+    )
     router.include_router(site.router())
     _add_sign_in(router, access, guard, site)
     _add_sign_out(router, access)
     _add_welcome(router, access, site)
+    all_of(router, everybody())
     _add_account(router, access, guard, site)
     _add_sessions(router, access, guard)
-    return router
+    return all_of(router, signed_in())
 
 
 def _add_sign_in(router: APIRouter, access: Access, guard: Guard, site: Site) -> None:
