@@ -25,6 +25,7 @@ from services.runtime.auth import Keys, Role, issue
 from services.runtime.embedded import Addresses
 from services.runtime.resources import resources
 from services.runtime.settings import Settings
+from tests.support.databases import settings_apart
 from tests.support.people import Person, make_person
 from tests.support.requests import Served, answer, calls_of, routes_of
 from tests.support.web import started
@@ -64,17 +65,13 @@ class World:
 async def world(
     databases: Addresses, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[World]:
-    settings = Settings().model_copy(
-        update={
-            "mongo_url": databases.mongo_url,
-            "redis_url": databases.redis_url,
-            "database_prefix": "matrix_",
-            "stream_prefix": "matrix:",
-            "keys_dir": tmp_path_factory.mktemp("keys"),
-        }
+    settings = settings_apart(
+        databases,
+        tmp_path_factory.mktemp("matrix"),
+        oidc_issuer="http://127.0.0.1:9",
+        oidc_client_id="nobody answers there",
     )
     async with resources(settings) as own:
-        await own.client.drop_database("matrix_accounts")
         await publish(own, PLAN)
         async with started(settings) as front:
             access = access_of(own)

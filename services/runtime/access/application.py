@@ -31,6 +31,10 @@ class WrongPasswordError(Exception):
     """Login and password do not belong together; which of them is wrong is not said."""
 
 
+class UnknownPersonError(Exception):
+    """The provider vouches for somebody who has no account here; accounts do not make themselves."""
+
+
 class LinkSpentError(Exception):
     """A one-time link was used, is too old, or never was."""
 
@@ -111,6 +115,25 @@ class Access:
                 account.code, kept, await self._passwords.hash(password)
             )
         return await self.start_session(account, visitor, how="password")
+
+    async def sign_in_proven(self, subject: str, email: str | None, visitor: Visitor) -> str:
+        """Start a session for whom the office's provider vouches; its secret.
+
+        At the first time a verified e-mail finds the account with that login; from then on only the subject does.
+
+        Raises:
+            UnknownPersonError: there is no such account, or it is disabled.
+        """
+        account = await self._accounts.by_subject(subject)
+        if account is None and email is not None:
+            account = await self._accounts.by_login(email)
+            if account is None or account.has_subject or account.disabled:
+                raise UnknownPersonError
+            await self._audit.record(account.code, "subject.bound", account.code)
+            await self._accounts.change(account.code, {"subject": subject})
+        if account is None or account.disabled:
+            raise UnknownPersonError
+        return await self.start_session(account, visitor, how="provider")
 
     async def start_session(self, account: Account, visitor: Visitor, *, how: str) -> str:
         """A session for somebody whose identity was proven."""

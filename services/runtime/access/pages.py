@@ -1,6 +1,5 @@
 """The pages with which people sign in, sign out, and look after their own account."""
 
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fastapi import APIRouter, Request
@@ -13,13 +12,12 @@ from services.runtime.access.forms import MOST_BYTES, Form, field, read_form, vi
 from services.runtime.access.guard import (
     Guard,
     forget_session,
-    remember_session,
     session_secret,
 )
 from services.runtime.access.passwords import SHORTEST, PasswordRuleError
-from services.runtime.access.refusals import local_path
 from services.runtime.access.rules import all_of, everybody, signed_in
 from services.runtime.access.sessions import hash_of
+from services.runtime.access.sign_in import SignInPage, add_sign_in, let_in
 from services.runtime.access.throttle import ThrottledError
 from services.runtime.access.words import (
     column_name,
@@ -35,74 +33,25 @@ _SEE = 303
 _TOOLS = (role_name, units_in_words, column_name, state_of)
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What the sign-in page shows."""
-
-    onward: str
-    """Where to go then."""
-    login: str = ""
-    trouble: str = ""
-
-
 def access_site(name: str) -> Site:
     """Templates, static files and words of these pages."""
     return Site("access", Path(__file__).parent, name, _TOOLS)
 
 
-def pages(access: Access, guard: Guard, site: Site) -> APIRouter:
+def pages(access: Access, guard: Guard, page: SignInPage) -> APIRouter:
     """The routes `/sign-in`, `/sign-out`, `/welcome`, `/account` and their static files."""
     router = APIRouter(
         include_in_schema=False, default_response_class=HTMLResponse, max_body_size=MOST_BYTES
     )
+    site = page.site
     router.include_router(site.router())
-    _add_sign_in(router, access, guard, site)
+    add_sign_in(router, access, guard, page)
     _add_sign_out(router, access)
     _add_welcome(router, access, site)
     all_of(router, everybody())
     _add_account(router, access, guard, site)
     _add_sessions(router, access, guard)
     return all_of(router, signed_in())
-
-
-def _add_sign_in(router: APIRouter, access: Access, guard: Guard, site: Site) -> None:
-    @router.get("/sign-in")
-    async def sign_in_page(request: Request, next: str = "/") -> Response:  # noqa: A002 - its name in the address
-        """Ask who it is."""
-        if await guard.principal(request) is not None:
-            return RedirectResponse(local_path(next), _SEE)
-        return site.page(request, "sign_in.html", asked=Asked(local_path(next)))
-
-    @router.post("/sign-in")
-    async def sign_in(request: Request) -> Response:
-        """Let somebody in."""
-        form = await read_form(request)
-        login, onward = field(form, "login"), local_path(field(form, "next"))
-        words = site.words_for(request)
-        try:
-            secret = await access.sign_in(login, field(form, "password"), visitor_of(request))
-        except WrongPasswordError:
-            trouble = words.gettext(
-                "Tên đăng nhập hoặc mật khẩu không đúng. Hãy kiểm tra rồi gõ lại."
-            )
-            asked = Asked(onward, login, trouble)
-            return site.page(request, "sign_in.html", status=401, asked=asked)
-        except ThrottledError as error:
-            return _slow_down(site, request, error, Asked(onward, login))
-        return _signed_in(request, secret, onward)
-
-
-def _signed_in(request: Request, secret: str, onward: str) -> Response:
-    response = RedirectResponse(onward, _SEE)
-    remember_session(response, request, secret)
-    return response
-
-
-def _slow_down(site: Site, request: Request, error: ThrottledError, asked: Asked) -> Response:
-    asked = replace(asked, trouble=in_minutes(site.words_for(request), error.retry_after))
-    response = site.page(request, "sign_in.html", status=429, asked=asked)
-    response.headers["Retry-After"] = str(error.retry_after)
-    return response
 
 
 def _add_sign_out(router: APIRouter, access: Access) -> None:
@@ -144,7 +93,7 @@ def _add_welcome(router: APIRouter, access: Access, site: Site) -> None:
             return _spent(site, request)
         except PasswordRuleError as error:
             return _welcome(site, request, account, code, _rule(words, error))
-        return _signed_in(request, secret, "/account?done=password")
+        return let_in(request, secret, "/account?done=password")
 
 
 def _welcome(

@@ -5,6 +5,7 @@ from urllib.parse import urlencode, urlsplit
 from fastapi import FastAPI, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
+from services.runtime.access.http import answer_problems
 from services.runtime.auth import AuthError, CrossSiteError
 from services.runtime.web.site import Site, error_in_words, wants_page
 
@@ -39,8 +40,9 @@ class Refusals:
         self._site = site
 
     def mount(self, app: FastAPI) -> None:
-        """Answer what any route refuses."""
+        """Answer what any route refuses; before the application starts, for it takes no handlers later."""
         app.add_exception_handler(AuthError, self._on_error)
+        answer_problems(app)
 
     async def _on_error(self, request: Request, error: Exception) -> Response:
         if not isinstance(error, AuthError):
