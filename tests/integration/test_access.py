@@ -13,12 +13,14 @@ from services.app import Front
 from services.runtime.access.accounts import NewAccount
 from services.runtime.access.app import access_of
 from services.runtime.access.application import OPERATOR, Access, Visitor
+from services.runtime.access.sessions import hash_of
 from services.runtime.access.throttle import (
     TRIES_A_LOGIN,
     TRIES_AN_ADDRESS,
     Throttle,
     ThrottledError,
 )
+from services.runtime.audit import verify
 from services.runtime.auth import Keys, Role, issue
 from services.runtime.clock import wall_now
 from services.runtime.mongo import Collection
@@ -406,3 +408,137 @@ async def test_the_head_of_a_page_offers_what_there_is_for_ones_roles(
     assert "Trần Thị Bình" in page
     assert "/sign-out" in page
     assert 'href="/sign-in"' not in page
+
+
+async def test_an_administrator_makes_changes_and_closes_accounts_over_the_api(
+    front: Front, own: Resources
+) -> None:
+    admin = await make_person(own, {Role.ADMIN: []})
+    new = {
+        "login": "lan",
+        "name": "Lan",
+        "grants": {"officer": ["31399"]},
+        "belongs_to": ["31399"],
+    }
+    async with client_in(front, admin) as client:
+        made = await client.post("/api/v1/people", json=new)
+        assert made.status_code == 201
+        code, link = made.json()["account"]["code"], made.json()["link"]
+        assert (await client.post("/api/v1/people", json=new)).status_code == 409
+        wrongs: list[dict[str, Any]] = [
+            {"grants": {"officer": []}},
+            {"grants": {"portal": []}},
+            {"grants": {"chief": []}},
+            {"login": "with space"},
+        ]
+        for wrong in wrongs:
+            refused = await client.post("/api/v1/people", json=new | {"login": "x1"} | wrong)
+            assert refused.status_code == 422
+        async with client_in(front, headers=PAGE) as lan:
+            fields = {"code": link.partition("=")[2], "new": PASSWORD, "again": PASSWORD}
+            assert (await lan.post("/welcome", data=fields)).status_code == 303
+            who = (await lan.get("/api/v1/session")).json()
+            assert (who["grants"], who["belongs_to"]) == ({"officer": ["31399"]}, ["31399"])
+            assert (await lan.get("/api/v1/people")).status_code == 403
+            change: dict[str, Any] = {"grants": {"admin": []}, "reason": "thay người"}
+            assert (
+                await client.patch(f"/api/v1/people/{code}", json=change)
+            ).status_code == 200
+            assert (await lan.get("/api/v1/people")).status_code == 200
+            change = {"disabled": True}
+            assert (
+                await client.patch(f"/api/v1/people/{code}", json=change)
+            ).status_code == 200
+            assert (await lan.get("/api/v1/people")).status_code == 401
+        assert (await client.get("/api/v1/people/nobody")).status_code == 404
+    entry = await collection(own, "audit").find_one({"reason": "thay người"})
+    assert entry is not None
+    assert (entry["actor"], entry["subject"], entry["detail"]["grants"]) == (
+        admin.code,
+        code,
+        "admin",
+    )
+
+
+async def test_the_last_administrator_cannot_be_taken_away(
+    front: Front, own: Resources
+) -> None:
+    admin = await make_person(own, {Role.ADMIN: []})
+    async with client_in(front, admin) as client:
+        changes: list[dict[str, Any]] = [{"disabled": True}, {"grants": {"reviewer": []}}]
+        for change in changes:
+            refused = await client.patch(f"/api/v1/people/{admin.code}", json=change)
+            assert (refused.status_code, refused.json()["error"]) == (409, "last_administrator")
+        await make_person(own, {Role.ADMIN: []})
+        done = await client.patch(f"/api/v1/people/{admin.code}", json=changes[1])
+        assert done.status_code == 200
+
+
+async def test_one_signs_in_and_out_over_the_api(front: Front, access: Access) -> None:
+    await settled(access)
+    async with client_in(front, headers={"Origin": "http://test"}) as client:
+        wrong = await client.post("/api/v1/session", json={"login": "an", "password": "x"})
+        assert (wrong.status_code, wrong.json()["error"]) == (401, "wrong_password")
+        right = await client.post("/api/v1/session", json={"login": "an", "password": PASSWORD})
+        assert right.status_code == 204
+        assert (await client.get("/api/v1/session")).json()["name"] == "Nguyễn Văn An"
+        (here,) = [
+            s for s in (await client.get("/api/v1/account/sessions")).json() if s["current"]
+        ]
+        change = {"old": "wrong", "new": "một câu khác hẳn"}
+        refused = await client.post("/api/v1/account/password", json=change)
+        assert (refused.status_code, refused.json()["error"]) == (422, "wrong_password")
+        change = {"old": PASSWORD, "new": "an an an an an"}
+        refused = await client.post("/api/v1/account/password", json=change)
+        assert (refused.status_code, refused.json()["error"]) == (422, "password_rule")
+        change = {"old": PASSWORD, "new": "một câu khác hẳn"}
+        assert (await client.post("/api/v1/account/password", json=change)).status_code == 204
+        ended = await client.delete(f"/api/v1/account/sessions/{here['id']}")
+        assert ended.status_code == 204
+        assert (await client.get("/api/v1/session")).status_code == 401
+
+
+async def test_a_form_or_body_that_is_too_large_is_refused(
+    front: Front, own: Resources
+) -> None:
+    admin = await make_person(own, {Role.ADMIN: []})
+    async with client_in(front, admin) as client:
+        for path in ("/sign-in", "/people/new"):
+            assert (await client.post(path, data={"login": "x" * 70_000})).status_code == 413
+        large = await client.post(
+            "/api/v1/session", json={"login": "x" * 70_000, "password": ""}
+        )
+        assert large.status_code == 413
+
+
+async def test_every_write_leaves_an_entry(own: Resources, access: Access) -> None:
+    account = await access.add(
+        OPERATOR, NewAccount(login="an", name="An", grants={Role.ADMIN: []})
+    )
+    secret = await access.welcome(
+        await access.make_link(OPERATOR, account.code), PASSWORD, HERE
+    )
+    await access.change(OPERATOR, account.code, {"name": "An An"}, "đổi tên")
+    await access.change_password(account.code, PASSWORD, PASSWORD + " hai", HERE, secret)
+    other = await access.sign_in("an", PASSWORD + " hai", HERE)
+    await access.revoke(account.code, hash_of(other))
+    await access.revoke_others(account.code, secret)
+    await access.sign_out(secret)
+    entries = await collection(own, "audit").find({}).sort("_id", 1).to_list(None)
+    assert [entry["action"] for entry in entries] == [
+        "account.made",
+        "link.made",
+        "password.changed",
+        "session.started",
+        "account.changed",
+        "password.changed",
+        "session.started",
+        "session.revoked",
+        "session.revoked",
+        "session.ended",
+    ]
+    said = " ".join(str(entry) for entry in entries)
+    assert "An An" not in said
+    assert "'an'" not in said
+    verdict = await verify(own.client, own.settings, "accounts")
+    assert (verdict.entries, verdict.faults) == (10, [])

@@ -45,7 +45,7 @@ class AccessWeb:
         """Add its routes."""
         app.include_router(access_api(self.access, self.guard))
         page = SignInPage(self._site, has_provider=self._oidc.is_configured)
-        app.include_router(pages(self.access, self.guard, page))
+        app.include_router(pages(self.access, self.guard, page, self.units))
         if self._oidc.is_configured:
             app.include_router(oidc_pages(self.access, self._oidc, page))
         app.include_router(people_pages(self.access, self.guard, self._site, self.units))

@@ -19,6 +19,13 @@ class UnitGroup:
 
 
 Units = Callable[[Lang], list[UnitGroup]]
+
+
+def labels_of(groups: list[UnitGroup]) -> dict[str, str]:
+    """Code -> label."""
+    return {code: label for group in groups for code, label in group.units}
+
+
 BELONGS = "belongs"
 PLAIN_ROLES = tuple(role for role in FOR_PEOPLE if role not in NEED_UNITS)
 UNIT_ROLES = tuple(role for role in FOR_PEOPLE if role in NEED_UNITS)

@@ -8,6 +8,7 @@ from starlette.responses import RedirectResponse, Response
 
 from services.runtime.access.accounts import Account
 from services.runtime.access.application import Access, LinkSpentError, WrongPasswordError
+from services.runtime.access.choices import Units, labels_of
 from services.runtime.access.forms import MOST_BYTES, Form, field, read_form, visitor_of
 from services.runtime.access.guard import (
     Guard,
@@ -38,7 +39,7 @@ def access_site(name: str) -> Site:
     return Site("access", Path(__file__).parent, name, _TOOLS)
 
 
-def pages(access: Access, guard: Guard, page: SignInPage) -> APIRouter:
+def pages(access: Access, guard: Guard, page: SignInPage, units: Units) -> APIRouter:
     """The routes `/sign-in`, `/sign-out`, `/welcome`, `/account` and their static files."""
     router = APIRouter(
         include_in_schema=False, default_response_class=HTMLResponse, max_body_size=MOST_BYTES
@@ -49,7 +50,7 @@ def pages(access: Access, guard: Guard, page: SignInPage) -> APIRouter:
     _add_sign_out(router, access)
     _add_welcome(router, access, site)
     all_of(router, everybody())
-    _add_account(router, access, guard, site)
+    _add_account(router, guard, _AccountPage(access, site, units))
     _add_sessions(router, access, guard)
     return all_of(router, signed_in())
 
@@ -133,23 +134,50 @@ def _rule(words: Words, error: PasswordRuleError) -> str:
     return error.vi if words.lang == "vi" else error.en
 
 
-def _add_account(router: APIRouter, access: Access, guard: Guard, site: Site) -> None:
+class _AccountPage:
+    """One's own account."""
+
+    def __init__(self, access: Access, site: Site, units: Units) -> None:
+        self.access = access
+        self.site = site
+        self._units = units
+
+    async def show(
+        self, request: Request, code: str, trouble: str = "", done: str = ""
+    ) -> HTMLResponse:
+        """The page."""
+        secret = session_secret(request)
+        return self.site.page(
+            request,
+            "account.html",
+            status=422 if trouble else 200,
+            account=await self.access.account(code),
+            sessions=await self.access.sessions_of(code),
+            labels=labels_of(self._units(self.site.words_for(request).lang)),
+            this=hash_of(secret) if secret else "",
+            trouble=trouble,
+            done=done,
+            shortest=SHORTEST,
+        )
+
+
+def _add_account(router: APIRouter, guard: Guard, page: _AccountPage) -> None:
     @router.get("/account")
     async def account_page(request: Request, done: str = "") -> Response:
         """One's own account."""
         own = await guard.require(request)
-        return await _account(access, site, request, own.subject, done=done)
+        return await page.show(request, own.subject, done=done)
 
     @router.post("/account/password")
     async def change_password(request: Request) -> Response:
         """Take a new password."""
         own = await guard.require(request)
         form = await read_form(request)
-        words = site.words_for(request)
+        words = page.site.words_for(request)
         try:
             trouble = _differs(words, form)
             if not trouble:
-                await access.change_password(
+                await page.access.change_password(
                     own.subject,
                     field(form, "old"),
                     field(form, "new"),
@@ -163,7 +191,7 @@ def _add_account(router: APIRouter, access: Access, guard: Guard, site: Site) ->
         except ThrottledError as error:
             trouble = in_minutes(words, error.retry_after)
         if trouble:
-            return await _account(access, site, request, own.subject, trouble)
+            return await page.show(request, own.subject, trouble)
         return RedirectResponse("/account?done=password", _SEE)
 
 
@@ -181,20 +209,3 @@ def _add_sessions(router: APIRouter, access: Access, guard: Guard) -> None:
         own = await guard.require(request)
         await access.revoke_others(own.subject, session_secret(request))
         return RedirectResponse("/account?done=session", _SEE)
-
-
-async def _account(
-    access: Access, site: Site, request: Request, code: str, trouble: str = "", done: str = ""
-) -> Response:
-    secret = session_secret(request)
-    return site.page(
-        request,
-        "account.html",
-        status=422 if trouble else 200,
-        account=await access.account(code),
-        sessions=await access.sessions_of(code),
-        this=hash_of(secret) if secret else "",
-        trouble=trouble,
-        done=done,
-        shortest=SHORTEST,
-    )

@@ -1,6 +1,6 @@
 """The administrator's pages: who has an account, and what they may do."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from fastapi import APIRouter, Request
@@ -18,6 +18,7 @@ from services.runtime.access.choices import (
     UnitGroup,
     Units,
     filled_by,
+    labels_of,
     read,
 )
 from services.runtime.access.forms import MOST_BYTES, field, read_form
@@ -35,20 +36,25 @@ def people_pages(access: Access, guard: Guard, site: Site, units: Units) -> APIR
     router = APIRouter(
         include_in_schema=False, default_response_class=HTMLResponse, max_body_size=MOST_BYTES
     )
-    form = _PersonForm(site, units)
-    _add_list(router, access, guard, site)
+    form = _PeoplePages(site, units)
+    _add_list(router, access, guard, form)
     _add_new(router, access, guard, form)
     _add_one(router, access, guard, form)
     _add_actions(router, access, guard, form)
     return all_of(router, rule(Role.ADMIN))
 
 
-class _PersonForm:
-    """The page with which an account is made or changed."""
+class _PeoplePages:
+    """The pages that list accounts, and with which one is made or changed."""
 
     def __init__(self, site: Site, units: Units) -> None:
         self.site = site
         self._units = units
+
+    def list(self, request: Request, accounts: Sequence[Account]) -> HTMLResponse:
+        """The page that leads to all of them."""
+        labels = labels_of(self._units(self.site.words_for(request).lang))
+        return self.site.page(request, "people.html", accounts=accounts, labels=labels)
 
     def page(
         self,
@@ -69,6 +75,7 @@ class _PersonForm:
             account=account,
             link=link,
             done=done,
+            labels=labels_of(groups),
             groups=[*groups, *_unknown(groups, filled, words)],
             plain_roles=PLAIN_ROLES,
             columns=(*UNIT_ROLES, BELONGS),
@@ -88,15 +95,15 @@ def _unknown(groups: Iterable[UnitGroup], filled: Filled, words: Words) -> list[
     return [UnitGroup(words.gettext("Đơn vị không còn trong kế hoạch"), units)]
 
 
-def _add_list(router: APIRouter, access: Access, guard: Guard, site: Site) -> None:
+def _add_list(router: APIRouter, access: Access, guard: Guard, form: _PeoplePages) -> None:
     @router.get("/people")
     async def people(request: Request) -> HTMLResponse:
         """All accounts."""
         await guard.require(request, Role.ADMIN)
-        return site.page(request, "people.html", accounts=await access.accounts())
+        return form.list(request, await access.accounts())
 
 
-def _add_new(router: APIRouter, access: Access, guard: Guard, form: _PersonForm) -> None:
+def _add_new(router: APIRouter, access: Access, guard: Guard, form: _PeoplePages) -> None:
     @router.get("/people/new")
     async def new_person(request: Request) -> HTMLResponse:
         """An empty form."""
@@ -122,7 +129,7 @@ def _add_new(router: APIRouter, access: Access, guard: Guard, form: _PersonForm)
         return form.page(request, filled_by(account), account, _address(request, link))
 
 
-def _add_one(router: APIRouter, access: Access, guard: Guard, form: _PersonForm) -> None:
+def _add_one(router: APIRouter, access: Access, guard: Guard, form: _PeoplePages) -> None:
     @router.get("/people/{code}")
     async def person(request: Request, code: str, done: str = "") -> HTMLResponse:
         """One account."""
@@ -151,7 +158,7 @@ def _add_one(router: APIRouter, access: Access, guard: Guard, form: _PersonForm)
         return RedirectResponse(f"/people/{code}?done=1", _SEE)
 
 
-def _add_actions(router: APIRouter, access: Access, guard: Guard, form: _PersonForm) -> None:
+def _add_actions(router: APIRouter, access: Access, guard: Guard, form: _PeoplePages) -> None:
     @router.post("/people/{code}/link")
     async def link_person(request: Request, code: str) -> HTMLResponse:
         """Make a new link and show it this once."""

@@ -1,6 +1,6 @@
 """Sentences of the pages about accounts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from services.runtime.access.accounts import Account
 from services.runtime.access.choices import BELONGS
@@ -24,11 +24,11 @@ def role_name(role: Role, words: Words) -> str:
     }[role]
 
 
-def units_in_words(units: Sequence[str], words: Words) -> str:
-    """Which units a role covers."""
+def units_in_words(units: Sequence[str], words: Words, labels: Mapping[str, str]) -> str:
+    """Which units a role covers, by their names where they have one."""
     if not units:
         return words.gettext("mọi đơn vị")
-    named = ", ".join(units[:MOST_NAMED])
+    named = ", ".join(labels.get(unit, unit) for unit in units[:MOST_NAMED])
     rest = len(units) - MOST_NAMED
     return (
         named
