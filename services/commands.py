@@ -31,7 +31,7 @@ def verify(data: Data = Path(".data")) -> None:
         verdict = await compare(own, address, _say)
         for line in verdict.differences[:SHOWN]:
             say(line)
-        where = address or "the stored standings (nothing runs on this folder)"
+        where = address or "what the next start would show (nothing runs on this folder)"
         say(
             f"{len(verdict.differences)} differences in {verdict.rows:,} rows "
             f"from {verdict.events:,} events, compared with {where}"
