@@ -8,11 +8,18 @@ from typing import Any
 
 import httpx
 import pytest
+import pytest_asyncio
+from pymongo.errors import ServerSelectionTimeoutError
 
 from services.app import Front
 from services.runtime.access.accounts import NewAccount
 from services.runtime.access.app import access_of
-from services.runtime.access.application import OPERATOR, Access, Visitor
+from services.runtime.access.application import (
+    OPERATOR,
+    Access,
+    Visitor,
+    WrongPasswordError,
+)
 from services.runtime.access.sessions import hash_of
 from services.runtime.access.throttle import (
     TRIES_A_LOGIN,
@@ -23,32 +30,40 @@ from services.runtime.access.throttle import (
 from services.runtime.audit import verify
 from services.runtime.auth import Keys, Role, issue
 from services.runtime.clock import wall_now
+from services.runtime.embedded import Addresses
 from services.runtime.mongo import Collection
 from services.runtime.resources import Resources, resources
-from services.runtime.settings import Settings
+from tests.support.databases import settings_apart
 from tests.support.people import Person, client_in, make_person
 from tests.support.web import started
 
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("access")]
 PAGE = {"Accept": "text/html", "Origin": "http://test"}
 PASSWORD = "một câu ngắn dễ nhớ"  # noqa: S105 - invented
 HERE = Visitor("127.0.0.1", "test")
 COOKIE = re.compile(r"session=([\w-]+); HttpOnly; Path=/; SameSite=lax$")
 
 
-@pytest.fixture
-async def own(settings: Settings) -> AsyncIterator[Resources]:
-    async with resources(settings) as own:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def own(
+    databases: Addresses, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Resources]:
+    async with resources(settings_apart(databases, tmp_path_factory.mktemp("access"))) as own:
         yield own
 
 
-@pytest.fixture
-async def front(settings: Settings) -> AsyncIterator[Front]:
-    async with started(settings) as front:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def front(own: Resources) -> AsyncIterator[Front]:
+    async with started(own.settings) as front:
         yield front
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module", autouse=True)
 async def access(own: Resources, front: Front) -> Access:
+    """Accounts of which there are none yet."""
+    for name in ("accounts", "sessions", "sign_in_tries", "audit"):
+        await collection(own, name).delete_many({})
+    await own.client[own.settings.database_prefix + "journal"]["audit_anchors"].delete_many({})
     return access_of(own)
 
 
@@ -257,7 +272,7 @@ async def test_what_another_site_makes_a_browser_send_is_refused(
 
 
 async def test_another_site_cannot_sign_somebody_in_and_a_token_needs_no_origin(
-    front: Front, access: Access, settings: Settings
+    front: Front, access: Access, own: Resources
 ) -> None:
     await settled(access)
     async with client_in(front, headers=PAGE) as client:
@@ -269,7 +284,7 @@ async def test_another_site_cannot_sign_somebody_in_and_a_token_needs_no_origin(
         assert answer.status_code == 403
         assert "trang khác" in answer.text
         assert (await post_sign_in(client)).status_code == 303
-    token = issue(Keys(settings.keys_dir).signing(), Role.PORTAL)
+    token = issue(Keys(own.settings.keys_dir).signing(), Role.PORTAL)
     async with client_in(front, headers={"Authorization": f"Bearer {token}"}) as client:
         answer = await client.post("/api/v1/portal/events", json=[])
         assert answer.status_code == 202
@@ -280,10 +295,12 @@ async def test_too_many_wrong_passwords_slow_a_login_down_and_the_right_one_does
 ) -> None:
     code = await settled(access)
     await settled(access, "binh")
-    tries = [access.sign_in("an", "wrong", HERE) for _ in range(TRIES_A_LOGIN)]
-    assert {type(e).__name__ for e in await asyncio.gather(*tries, return_exceptions=True)} == {
-        "WrongPasswordError"
-    }
+    throttle = Throttle(own.client[own.settings.database_prefix + "accounts"])
+    await asyncio.gather(
+        *(throttle.enter(code, HERE.address) for _ in range(TRIES_A_LOGIN - 1))
+    )
+    with pytest.raises(WrongPasswordError):
+        await access.sign_in("an", "wrong", HERE)
     async with client_in(front, headers=PAGE) as client:
         slow = await post_sign_in(client)
         assert slow.status_code == 429
@@ -542,3 +559,26 @@ async def test_every_write_leaves_an_entry(own: Resources, access: Access) -> No
     assert "'an'" not in said
     verdict = await verify(own.client, own.settings, "accounts")
     assert (verdict.entries, verdict.faults) == (10, [])
+
+
+class Away:
+    """Sessions in a database that does not answer."""
+
+    async def find(self, secret: str) -> None:
+        raise ServerSelectionTimeoutError
+
+
+async def test_while_the_database_is_away_pages_for_everybody_are_shown_and_others_say_so(
+    front: Front, own: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person = await make_person(own, {Role.REVIEWER: []})
+    asked: Any = front.entrance.find_session
+    async with client_in(front, person) as client:
+        with monkeypatch.context() as patch:
+            patch.setattr(asked.__self__, "_sessions", Away())
+            page = await client.get("/", headers=PAGE)
+            assert (page.status_code, "/sign-in" in page.text) == (200, True)
+            for headers in (PAGE, {}):
+                refused = await client.get("/account", headers=headers)
+                assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
+        assert (await client.get("/account", headers=PAGE)).status_code == 200

@@ -13,6 +13,8 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.types import ASGIApp, Message
 
+from services.runtime.access.rules import UNIT
+
 BOUNDARY = "matrix"
 SAMPLES: dict[str, str] = {
     "plan": "phung-hiep-2023",
@@ -65,7 +67,8 @@ def calls_of(route: Served, document: dict[str, Any], unit: str) -> Iterator[Cal
     """A request for each method of a route that gets as far as asking who sends it."""
     for method in sorted(route.methods):
         operation = document["paths"].get(route.path, {}).get(method.lower(), {})
-        samples = SAMPLES | {"unit": unit}
+        of_unit = route.extra.get(UNIT, "unit")
+        samples = SAMPLES | {of_unit: unit}
         described = {p["name"]: p for p in operation.get("parameters", ())}
         path = re.sub(
             r"\{(\w+)(?::\w+)?\}",
@@ -76,7 +79,7 @@ def calls_of(route: Served, document: dict[str, Any], unit: str) -> Iterator[Cal
             name: _sample(name, described[name], samples)
             for name in described
             if described[name]["in"] == "query"
-            and (described[name].get("required") or name == "unit")
+            and (described[name].get("required") or name == of_unit)
         }
         target = f"{path}?{urlencode(query)}" if query else path
         body, content_type = _body(operation, document)

@@ -192,12 +192,13 @@ class AccountStore:
             {"_id": code, "password": old}, {"$set": {"password": new}}
         )
 
-    async def use_link(self, link_hash: str) -> Account | None:
-        """Spend a one-time link; None when it is spent or too old: of two at once one gets it."""
-        stored: Document | None = await self._accounts.find_one_and_update(
-            _good_link(link_hash), {"$unset": {"link": ""}}
+    async def use_link(self, link_hash: str, password: str) -> bool:
+        """Spend a one-time link on a password, in one step; False when it is spent: of two at once one gets it."""
+        changed = await self._accounts.update_one(
+            _good_link(link_hash),
+            {"$set": {"password": password, "changed_at": wall_now()}, "$unset": {"link": ""}},
         )
-        return None if stored is None else _account(stored)
+        return changed.modified_count == 1
 
     async def drop_link(self, code: str) -> None:
         """An unused link is good no longer."""

@@ -185,14 +185,11 @@ class Access:
         if not await self._passwords.matches(await self._accounts.password_of(code), old):
             raise WrongPasswordError
         await self._throttle.succeeded(code, visitor.address)
-        await self._set_password(account, new)
-        await self._sessions.end_all(code, None if secret is None else hash_of(secret))
-
-    async def _set_password(self, account: Account, new: str) -> None:
         kept = await self._passwords.hash(new)
-        await self._audit.record(account.code, "password.changed", account.code)
-        await self._accounts.change(account.code, {"password": kept})
-        await self._accounts.drop_link(account.code)
+        await self._audit.record(code, "password.changed", code)
+        await self._accounts.change(code, {"password": kept})
+        await self._accounts.drop_link(code)
+        await self._sessions.end_all(code, None if secret is None else hash_of(secret))
 
     async def add(self, actor: str, new: NewAccount) -> Account:
         """Make an account; it cannot sign in before its link was used.
@@ -271,9 +268,10 @@ class Access:
         """
         account = await self.behind_link(link)
         check_rules(password, account.login)
-        if await self._accounts.use_link(hash_of(link)) is None:
+        kept = await self._passwords.hash(password)
+        await self._audit.record(account.code, "password.changed", account.code)
+        if not await self._accounts.use_link(hash_of(link), kept):
             raise LinkSpentError
-        await self._set_password(account, password)
         await self._sessions.end_all(account.code)
         return await self.start_session(account, visitor, how="link")
 
