@@ -1,6 +1,5 @@
 """Signing in and looking after accounts, in a real browser."""
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,22 +14,15 @@ from services.runtime.auth import Role
 from services.runtime.embedded import Addresses
 from services.runtime.resources import resources
 from services.runtime.settings import Settings
+from tests.support.chromium import CHROMIUM, FLAGS
 from tests.support.databases import settings_apart
 from tests.support.people import Person, person_of, run_apart, sign_in
 from tests.support.web import served
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed"),
     pytest.mark.timeout(120),
     pytest.mark.xdist_group("people pages"),
-]
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
 ]
 PASSWORD = "một câu rất dễ nhớ"  # noqa: S105 - invented
 PLAN = Path(__file__).parents[2] / "deploy/plans/phung-hiep-2023"

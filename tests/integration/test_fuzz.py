@@ -16,7 +16,7 @@ from services.runtime.embedded import Addresses
 from tests.support.databases import settings_apart
 from tests.support.web import served
 
-pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("fuzz")]
+pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("fuzz")]
 FOLDER = Path(__file__).parents[2] / "deploy/plans/phung-hiep-2023"
 CASES = 300
 """In all, shared by the operations."""

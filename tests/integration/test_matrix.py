@@ -32,7 +32,7 @@ from tests.support.web import started
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
-    pytest.mark.timeout(180),
+    pytest.mark.timeout(300),
     pytest.mark.xdist_group("matrix"),
 ]
 PLAN = read_plan(Path(__file__).parents[2] / "deploy/plans/phung-hiep-2023")

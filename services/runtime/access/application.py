@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from services.runtime.access.accounts import (
     Account,
@@ -10,6 +10,7 @@ from services.runtime.access.accounts import (
     LastAdministratorError,
     LoginTakenError,
     NewAccount,
+    grants_in_words,
     new_code,
 )
 from services.runtime.access.passwords import Passwords, check_rules
@@ -87,7 +88,7 @@ class Access:
         account = None if session is None else await self._accounts.find(session.account)
         if session is None or account is None or account.disabled:
             return None
-        return principal_of(account, session.ends_at)
+        return account.principal(session.ends_at)
 
     async def sign_in(self, login: str, password: str, visitor: Visitor) -> str:
         """Start a session; its secret.
@@ -200,7 +201,7 @@ class Access:
         if await self._accounts.by_login(new.login) is not None:
             raise LoginTakenError
         code = new_code()
-        detail = {"grants": _in_words(new.grants), "belongs_to": " ".join(new.belongs_to)}
+        detail = {"grants": grants_in_words(new.grants), "belongs_to": " ".join(new.belongs_to)}
         await self._audit.record(actor, "account.made", code, detail=detail)
         return await self._accounts.add(code, new)
 
@@ -214,10 +215,10 @@ class Access:
         """
         account = await self.account(code)
         new = Account.model_validate({**account.model_dump(), **changes})
-        if _administers(account) and not _administers(new):
+        if account.administers and not new.administers:
             await self._refuse_without_administrator(code)
         detail: dict[str, str | int | bool] = {
-            "grants": _in_words(new.grants),
+            "grants": grants_in_words(new.grants),
             "belongs_to": " ".join(new.belongs_to),
             "disabled": new.disabled,
         }
@@ -232,7 +233,7 @@ class Access:
         return changed
 
     async def _refuse_without_administrator(self, code: str) -> None:
-        others = [a for a in await self._accounts.all() if a.code != code and _administers(a)]
+        others = [a for a in await self._accounts.all() if a.code != code and a.administers]
         if not others:
             raise LastAdministratorError
 
@@ -276,30 +277,14 @@ class Access:
         return await self.start_session(account, visitor, how="link")
 
     async def first_administrator(self, login: str, name: str) -> str | None:
-        """The code of a link for a first administrator; None when somebody can sign in."""
-        accounts = await self._accounts.all()
-        if any(account.may_sign_in for account in accounts):
+        """The code of a link for a first administrator; None when one can sign in."""
+        administrators = [a for a in await self._accounts.all() if a.administers]
+        if any(account.may_sign_in for account in administrators):
             return None
-        first = next((a for a in accounts if _administers(a)), None)
+        first = next(iter(administrators), None)
         if first is None:
+            if await self._accounts.by_login(login) is not None:
+                login = f"{login}-{new_code()}"
             new = NewAccount(login=login, name=name, grants={Role.ADMIN: []})
             first = await self.add(OPERATOR, new)
         return await self.make_link(OPERATOR, first.code)
-
-
-def principal_of(account: Account, ends_at: datetime) -> Principal:
-    """What the guard sees of an account."""
-    grants = {role: frozenset(units) for role, units in account.grants.items()}
-    return Principal(account.code, grants, ends_at, frozenset(account.belongs_to), account.name)
-
-
-def _administers(account: Account) -> bool:
-    return Role.ADMIN in account.grants and not account.disabled
-
-
-def _in_words(grants: Mapping[Role, list[str]]) -> str:
-    """Such as `officer(31399 31402) reviewer`: one text, so that the chain stays flat."""
-    return " ".join(
-        f"{role}({' '.join(units)})" if units else str(role)
-        for role, units in sorted(grants.items())
-    )
