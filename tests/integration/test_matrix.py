@@ -27,7 +27,7 @@ from services.runtime.resources import resources
 from services.runtime.settings import Settings
 from tests.support.databases import settings_apart
 from tests.support.people import Person, make_person
-from tests.support.requests import Served, answer, calls_of, routes_of
+from tests.support.requests import Served, answer, calls_of, routes_of, whole_document
 from tests.support.web import started
 
 pytestmark = [
@@ -166,7 +166,7 @@ async def test_the_document_names_every_route_of_the_application_with_its_rule(
 
 
 async def test_every_sender_meets_what_the_route_declares(world: World) -> None:
-    document = openapi()
+    document = whole_document(world.front.app)
     wrong, tried = [], 0
     for route in routes_of(world.front.app):
         for call in calls_of(route, document, OWN):
@@ -184,7 +184,7 @@ async def test_every_sender_meets_what_the_route_declares(world: World) -> None:
 
 
 async def test_what_belongs_to_another_unit_is_not_there(world: World) -> None:
-    document = openapi()
+    document = whole_document(world.front.app)
     limited = [s for s in world.senders if s.role in NEED_UNITS]
     wrong = []
     for route in routes_of(world.front.app):

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import copy
 import json
 import re
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.types import ASGIApp, Message
 
@@ -63,6 +65,18 @@ def routes_of(app: FastAPI) -> list[Served]:
     ]
 
 
+def whole_document(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document of every route, of pages too: what parameters and bodies look like."""
+    routes: dict[tuple[str, frozenset[str]], APIRoute] = {}
+    for context in iter_route_contexts(app.routes):
+        if isinstance(context.original_route, APIRoute):
+            route = copy.copy(context.original_route)
+            route.include_in_schema = True
+            route.path_format = context.path_format or ""
+            routes[route.path_format, frozenset(context.methods or ())] = route
+    return get_openapi(title="", version="", routes=list(routes.values()))
+
+
 def calls_of(route: Served, document: dict[str, Any], unit: str) -> Iterator[Call]:
     """A request for each method of a route that gets as far as asking who sends it."""
     for method in sorted(route.methods):
@@ -109,6 +123,9 @@ def _body(operation: dict[str, Any], document: dict[str, Any]) -> tuple[bytes, s
         fields = _value(contents["multipart/form-data"]["schema"], document)
         return _multipart(fields), f"multipart/form-data; boundary={BOUNDARY}"
     form = next(iter(contents), "")
+    if form == "application/x-www-form-urlencoded":
+        fields = _value(contents[form]["schema"], document)
+        return urlencode(fields, doseq=True).encode(), form
     return (b"sample", form) if form else (b"", "")
 
 
