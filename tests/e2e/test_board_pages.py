@@ -23,6 +23,7 @@ from tests.e2e.test_pages import (
     opened,
     order,
 )
+from tests.support.chromium import CHROMIUM
 from tests.support.sample_boards import SampleBoards, Stage, serving
 from tests.support.sample_desks import Everybody, sample_desks
 

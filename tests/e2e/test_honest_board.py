@@ -16,6 +16,7 @@ from tests.e2e.test_pages import (
     live,
     opened,
 )
+from tests.support.chromium import CHROMIUM
 from tests.support.system import System
 
 pytestmark = [

@@ -9,6 +9,7 @@ from pymongo.errors import PyMongoError
 
 from contracts.streams import BOARD, PLAN
 from services.runtime import mongo
+from services.runtime.access.choices import UnitGroup
 from services.runtime.access.guard import Guard
 from services.runtime.audit import Audit
 from services.runtime.auth import Keys
@@ -16,6 +17,7 @@ from services.runtime.consuming import Consumer, DeadLetters
 from services.runtime.health import Health
 from services.runtime.logging import get_logger
 from services.runtime.resources import Resources
+from services.runtime.web.formats import Lang
 from services.runtime.web.site import Site
 from services.scoring.asof import PastBoards
 from services.scoring.leaderboard.audience import Audience
@@ -75,6 +77,17 @@ class LeaderboardWeb:
         PreviewDesk(audience, site, previews, self._audit, self._tools).add(router)
         add_proof(router, audience, site, self._store.seals, self._keys.verifying())
         app.include_router(router)
+
+    def units(self, lang: Lang) -> list[UnitGroup]:
+        """The units of all published plans, by bloc."""
+        return [
+            UnitGroup(
+                bloc.name.model_dump()[lang],
+                tuple((u.code, u.name.model_dump()[lang]) for u in plan.units_of(bloc.code)),
+            )
+            for plan in self._feed.plans()
+            for bloc in plan.blocs
+        ]
 
     @asynccontextmanager
     async def running(self, health: Health) -> AsyncIterator[None]:

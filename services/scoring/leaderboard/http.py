@@ -9,6 +9,7 @@ from fastapi.responses import Response
 from pydantic import AwareDatetime
 
 from contracts.plan import Plan
+from services.runtime.access.rules import all_of, everybody
 from services.scoring.asof import BusyError
 from services.scoring.leaderboard.audience import Audience
 from services.scoring.leaderboard.forms import board_json, decimal, explanation_json
@@ -47,7 +48,7 @@ def standings_api(audience: Audience[Any]) -> APIRouter:
     _add_closes(api, audience)
     _add_rules(api, audience)
     _add_units(api, audience)
-    return api
+    return all_of(api, everybody())
 
 
 def _add_standings(api: APIRouter, audience: Audience[Any]) -> None:

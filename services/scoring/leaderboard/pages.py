@@ -7,6 +7,7 @@ from typing import Any, Literal
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse
 
+from services.runtime.access.rules import all_of, everybody
 from services.runtime.web.site import Site
 from services.scoring.leaderboard import (
     advising,
@@ -59,7 +60,7 @@ def pages(
         add(router, audience, site)
     add_embed(router, audience, site, ancestors)
     add_qr(router)
-    return router
+    return all_of(router, everybody())
 
 
 def _add_board(router: APIRouter, audience: Audience[Any], site: Site) -> None:

@@ -7,6 +7,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.datastructures import UploadFile
 
 from contracts.plan import Plan
+from services.runtime.access.rules import access
 from services.runtime.audit import Audit
 from services.runtime.auth import Role
 from services.runtime.web.site import Site
@@ -45,10 +46,15 @@ class PreviewDesk:
 
     def add(self, router: APIRouter) -> None:
         """`/preview` and `/preview/{number}`."""
-        router.add_api_route("/preview", self.form, methods=["GET"])
-        router.add_api_route("/preview", self.hand_in, methods=["POST"])
-        router.add_api_route("/preview/{number}", self.show, methods=["GET"])
-        router.add_api_route("/preview/{number}", self.decide, methods=["POST"])
+        for path, endpoint, method in (
+            ("/preview", self.form, "GET"),
+            ("/preview", self.hand_in, "POST"),
+            ("/preview/{number}", self.show, "GET"),
+            ("/preview/{number}", self.decide, "POST"),
+        ):
+            router.add_api_route(
+                path, endpoint, methods=[method], openapi_extra=access(Role.REVIEWER)
+            )
 
     async def form(self, request: Request, plan: str | None = None) -> HTMLResponse:
         """What was handed in lately, and the form."""

@@ -7,6 +7,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 
+from services.runtime.access.rules import everybody
 from services.runtime.mongo import Collection
 from services.runtime.web.site import Site
 from services.scoring.leaderboard.audience import Audience
@@ -29,7 +30,7 @@ def add_proof(
         found = await seals.find().sort("_id", -1).to_list(SEALS_SHOWN)
         return [seal_json(one) for one in found]
 
-    @router.get("/proof")
+    @router.get("/proof", openapi_extra=everybody())
     async def proof_page(request: Request) -> HTMLResponse:
         """Rules and their hash, the chain over the journal, the key of the signed copy."""
         plans = [(plan, rules_hash(plan)) for plan in audience.public.plans()]
@@ -41,7 +42,7 @@ def add_proof(
             fingerprint=fingerprint(key),
         )
 
-    @router.get("/proof.json")
+    @router.get("/proof.json", openapi_extra=everybody())
     async def proof() -> JSONResponse:
         """The same for programs."""
         plans = audience.public.plans()
@@ -55,7 +56,7 @@ def add_proof(
             }
         )
 
-    @router.get("/proof/verifying.pem")
+    @router.get("/proof/verifying.pem", openapi_extra=everybody())
     async def verifying_key() -> Response:
         """The public key with which a signed copy is verified."""
         return Response(pem, media_type="application/x-pem-file")

@@ -8,6 +8,7 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from contracts.calendar import LOCAL
+from services.runtime.access.rules import access
 from services.runtime.audit import Audit
 from services.runtime.auth import Role
 from services.runtime.clock import Clock
@@ -54,7 +55,7 @@ TOO_LARGE = {
 def add_staff(router: APIRouter, audience: Audience[Any], site: Site) -> None:
     """`/staff`: declared, verified and waiting, indicator by indicator."""
 
-    @router.get("/staff")
+    @router.get("/staff", openapi_extra=access(*COUNTING))
     async def staff_page(
         request: Request,
         plan: str | None = None,
@@ -78,7 +79,7 @@ def add_staff(router: APIRouter, audience: Audience[Any], site: Site) -> None:
 def add_ceremony(router: APIRouter, audience: Audience[Any], site: Site) -> None:
     """`/ceremony`: places announced one by one, the last one first."""
 
-    @router.get("/ceremony")
+    @router.get("/ceremony", openapi_extra=access(*STAFF))
     async def ceremony_page(
         request: Request,
         plan: str | None = None,
@@ -123,8 +124,9 @@ class FreezeDesk:
 
     def add(self, router: APIRouter) -> None:
         """`/freeze`."""
-        router.add_api_route("/freeze", self.show, methods=["GET"])
-        router.add_api_route("/freeze", self.decide, methods=["POST"])
+        rule = access(*DECIDING)
+        router.add_api_route("/freeze", self.show, methods=["GET"], openapi_extra=rule)
+        router.add_api_route("/freeze", self.decide, methods=["POST"], openapi_extra=rule)
 
     async def show(
         self, request: Request, plan: str | None = None, bloc: str | None = None
