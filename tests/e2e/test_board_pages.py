@@ -14,7 +14,6 @@ from openpyxl import load_workbook
 from playwright.sync_api import Browser, expect
 
 from tests.e2e.test_pages import (
-    CHROMIUM,
     PLAN,
     UNIT,
     WALL,

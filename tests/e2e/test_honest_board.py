@@ -11,7 +11,6 @@ from playwright.sync_api import Browser, expect
 from contracts.events import DossierRecorded
 from services.runtime.datafolder import free_port
 from tests.e2e.test_pages import (
-    CHROMIUM,
     browser as browser,  # noqa: PLC0414 - the fixture
     live,
     opened,
