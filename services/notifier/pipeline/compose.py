@@ -1,0 +1,137 @@
+"""Stage 5: a letter as bytes for the mail server: plain text and HTML, with the headers that keep robots quiet."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime, formataddr
+from pathlib import Path
+
+from itsdangerous import BadSignature, URLSafeSerializer
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+from services.notifier.pipeline.group import Letter, message_id
+from services.notifier.pipeline.route import Contact
+from services.notifier.settings import NotifierSettings
+from services.notifier.wording import Alert, severity_in_words
+from services.runtime.clock import wall_now
+from services.runtime.web.i18n import Words
+
+FOLDER = Path(__file__).parents[1] / "templates"
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One alert of a letter, with what is only true for this person."""
+
+    alert: Alert
+    form: str
+    link: str
+    acknowledge: str
+    """Address of the page that acknowledges it; empty: nothing to acknowledge."""
+    note: str = ""
+
+
+class Signer:
+    """Makes and reads the links with which a notice is acknowledged."""
+
+    def __init__(self, secret: str) -> None:
+        self._serializer = URLSafeSerializer(secret, salt="acknowledge")
+
+    def sign(self, notice: str) -> str:
+        """What stands in the link."""
+        return str(self._serializer.dumps(notice))
+
+    def read(self, signed: str) -> str | None:
+        """The notice of a link; None: not ours."""
+        try:
+            return str(self._serializer.loads(signed))
+        except BadSignature:
+            return None
+
+
+class Composer:
+    """Writes mails in both languages."""
+
+    def __init__(self, settings: NotifierSettings, words: Mapping[str, Words]) -> None:
+        self._settings = settings
+        self._words = words
+        self._environments = {lang: _environment(w) for lang, w in words.items()}
+
+    def write(
+        self, letter: Letter, contact: Contact, items: Sequence[Item], about: tuple[str, str]
+    ) -> EmailMessage:
+        """The mail of a letter; `about`: the plan's title, and whom to ask."""
+        lang = contact.lang
+        words = self._words[lang]
+        plan_title, ask = about
+        heading = _heading(letter, items, words)
+        values = {
+            "heading": heading,
+            "name": contact.name,
+            "items": items,
+            "digest": letter.digest,
+            "plan_title": plan_title,
+            "ask": ask,
+            "base": self._settings.public_url,
+            "severity_in_words": severity_in_words,
+        }
+        mail = EmailMessage(policy=SMTP)
+        mail["Subject"] = f"[Thi đua] {heading}"
+        mail["From"] = formataddr(("Thi đua", self._settings.mail_from))
+        mail["To"] = formataddr((contact.name, contact.email))
+        if self._settings.mail_reply_to:
+            mail["Reply-To"] = self._settings.mail_reply_to
+        mail["Date"] = format_datetime(wall_now())
+        mail["Message-ID"] = message_id(letter, self.domain)
+        if letter.reply_to:
+            mail["In-Reply-To"] = letter.reply_to
+            mail["References"] = letter.reply_to
+        mail["List-Id"] = f"Thi Dua <thi-dua.{self.domain}>"
+        mail["Auto-Submitted"] = "auto-generated"
+        mail["X-Auto-Response-Suppress"] = "All"
+        mail["Content-Language"] = lang
+        environment = self._environments[lang]
+        mail.set_content(environment.get_template("mail.txt").render(values))
+        mail.add_alternative(
+            environment.get_template("mail.html").render(values), subtype="html"
+        )
+        return mail
+
+    @property
+    def domain(self) -> str:
+        """The domain of our Message-IDs."""
+        return self._settings.mail_from.rpartition("@")[2] or "localhost"
+
+
+def _heading(letter: Letter, items: Sequence[Item], words: Words) -> str:
+    first = items[0]
+    title = first.alert.title
+    if letter.digest:
+        return words.plural("Tổng hợp trong ngày: %(n)s thông báo", len(items))
+    if first.form == "retraction":
+        return words.gettext("Đính chính: %(title)s") % {"title": title}
+    if first.form == "handled":
+        return words.gettext("Đã có người tiếp nhận: %(title)s") % {"title": title}
+    if len(items) == 1:
+        return title
+    more = words.plural("và %(n)s thông báo khác", len(items) - 1)
+    return f"{title} {more}"
+
+
+def _environment(words: Words) -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(FOLDER),
+        autoescape=select_autoescape(["html"]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(
+        _=words.gettext,
+        gettext=words.gettext,
+        plural=words.plural,
+        words=words,
+        lang=words.lang,
+    )
+    return environment
