@@ -12,7 +12,11 @@ from starlette.types import Receive, Scope, Send
 
 from services.intake.app import IntakeWeb
 from services.intake.http import INDICATOR_EVENTS, PORTAL_EVENTS, Endpoint, doors
+from services.notifier.app import NotifierWeb
+from services.notifier.http import alerts_api
+from services.notifier.reading import Ledger
 from services.runtime import metrics
+from services.runtime.access.guard import Guard
 from services.runtime.auth import AuthError, Keys, TokenVerifier
 from services.runtime.health import Health
 from services.runtime.logging import configure, get_logger
@@ -98,7 +102,9 @@ def create_app(settings: Settings) -> Front:
             front.doors = intake.endpoints
             app.include_router(intake.router)
             board.mount(app)
-            for face in (intake, board):
+            alerts = NotifierWeb(own, Guard(verifier))
+            alerts.mount(app)
+            for face in (intake, board, alerts):
                 await stack.enter_async_context(face.running(health))
             await own.start_bus(health)
             if settings.worker_urls:
@@ -131,6 +137,7 @@ def openapi() -> dict[str, Any]:
     app = _empty_app()
     app.include_router(doors(dict.fromkeys((PORTAL_EVENTS, INDICATOR_EVENTS), _not_running)))
     app.include_router(standings_api(cast("Feed", None)))
+    app.include_router(alerts_api(cast("Ledger", None), cast("Guard", None)))
     _operations(app, Health())
     return app.openapi()
 

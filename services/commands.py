@@ -17,6 +17,9 @@ plan_commands = typer.Typer(help="Check and publish plans.", no_args_is_help=Tru
 letter_commands = typer.Typer(
     help="Events that could not be understood: list and replay them.", no_args_is_help=True
 )
+contact_commands = typer.Typer(
+    help="Who is mailed: the list of contacts.", no_args_is_help=True
+)
 SHOWN = 50
 
 
@@ -147,6 +150,38 @@ def replay(data: Data = Path(".data")) -> None:
     _with_system(data, work)
 
 
+@contact_commands.command("import")
+def import_contacts(
+    file: Annotated[Path, typer.Argument(help="CSV with one contact a row.")],
+    data: Data = Path(".data"),
+    *,
+    dry_run: Annotated[bool, typer.Option(help="Only say what is wrong.")] = False,
+) -> None:
+    """Make the rows of a file the list of contacts; exit 1 and change nothing when a row is wrong."""
+    from services.notifier.contacts import read_contacts, replace_contacts  # noqa: PLC0415
+    from services.notifier.wiring import open_store  # noqa: PLC0415
+    from services.publishing import published  # noqa: PLC0415
+
+    async def work(own: "Resources", _: str | None) -> int:
+        plans = [plan async for plan in published(own)]
+        units = {unit.code for plan in plans for unit in plan.units}
+        alerts = {rule.code for p in plans if p.alerts for rule in p.alerts.rules}
+        contacts, faults = read_contacts(file, units, alerts)
+        for fault in faults[:SHOWN]:
+            _print(str(fault))
+        if faults:
+            _print(f"{len(faults)} fault(s); nothing was changed")
+            return 1
+        if dry_run:
+            _print(f"{len(contacts)} contacts; nothing was changed (dry run)")
+            return 0
+        now, dropped = await replace_contacts(open_store(own), contacts)
+        _print(f"{now} contacts from now on; {dropped} that the file does not have are gone")
+        return 0
+
+    _with_system(data, work)
+
+
 def docs(
     folder: Annotated[Path, typer.Argument(help="Where to write.")] = Path("docs"),
 ) -> None:
@@ -172,3 +207,4 @@ def register(app: typer.Typer) -> None:
     app.command("demo")(demo.demo)
     app.add_typer(plan_commands, name="plan")
     app.add_typer(letter_commands, name="dead-letters")
+    app.add_typer(contact_commands, name="contacts")

@@ -37,7 +37,9 @@ from services.runtime.web.site import Site
 
 log = get_logger(__name__)
 READY = Gauge("notifier_ready", "1 when the worker is ready.")
-OLDEST = Gauge("notifier_oldest_unsent_seconds", "Real age of the oldest mail not yet accepted.")
+OLDEST = Gauge(
+    "notifier_oldest_unsent_seconds", "Real age of the oldest mail not yet accepted."
+)
 LATEST_UNSENT_SECONDS = 900
 """Older than this while the server answers: something is wrong."""
 NICE = 5
@@ -55,9 +57,13 @@ class Worker:
 
     async def beat(self) -> None:
         """Tell the pages that the worker lives, and how the mail server does."""
-        unsent = await self.store.mails.find(
-            {"state": {"$in": ["queued", "sending"]}}, {"made_ms": 1}
-        ).sort("made_ms", 1).to_list(1)
+        unsent = (
+            await self.store.mails.find(
+                {"state": {"$in": ["queued", "sending"]}}, {"made_ms": 1}
+            )
+            .sort("made_ms", 1)
+            .to_list(1)
+        )
         now = wall_milliseconds()
         self._oldest = (now - unsent[0]["made_ms"]) / 1_000 if unsent else 0.0
         OLDEST.set(self._oldest)
@@ -153,9 +159,7 @@ class NotifierWeb:
         self._settings = NotifierSettings.model_validate(
             NotifierSettings().model_dump() | own.settings.model_dump()
         )
-        self._ledger = Ledger(
-            open_store(own), own.clock, self._settings
-        )
+        self._ledger = Ledger(open_store(own), own.clock, self._settings)
         letters = DeadLetters(self._ledger.store.dead_letters)
         self._plans = Consumer(
             own.journal, PLAN.name, [0], self._ledger.on_plans, letters, own.settings

@@ -12,9 +12,8 @@ from typing import Any
 
 from contracts.events import PlanPublished
 from contracts.plan import AlertRule, Audience, Plan
-
-from services.notifier.pipeline.group import Letter, message_id
 from services.notifier.pipeline.compose import Item
+from services.notifier.pipeline.group import Letter, message_id
 from services.notifier.pipeline.line import Tools
 from services.notifier.pipeline.route import Contact
 from services.notifier.samples import sample_occasion
@@ -123,7 +122,9 @@ class Ledger:
         """An occasion in words; None when its plan has that alert no longer."""
         plan = self._plans.get(occasion["plan"])
         rule = rule_of(plan, occasion["rule"])
-        return None if plan is None or rule is None else Wording(plan, words).alert(rule, occasion)
+        return (
+            None if plan is None or rule is None else Wording(plan, words).alert(rule, occasion)
+        )
 
     async def open_alerts(self, who: Principal, words: Words) -> list[tuple[Document, Alert]]:
         """What concerns the units of an officer or head, and was neither taken up nor taken back."""
@@ -212,7 +213,9 @@ class Ledger:
         """All silences, the latest first."""
         return await self.store.silences.find({}).sort("made_at", -1).to_list(200)
 
-    async def silence(self, author: str, unit: str, rule: str, reason: str, ends: datetime) -> None:
+    async def silence(
+        self, author: str, unit: str, rule: str, reason: str, ends: datetime
+    ) -> None:
         """Let some alerts not be told until an end."""
         await self.store.silences.insert_one(
             {
@@ -245,7 +248,9 @@ class Ledger:
         link = f"{base}/alerts" if rule.escalates else ""
         name = words.gettext("Người nhận mẫu")
         contact = Contact("", name, "mau@example.invalid", "head", (), words.lang)
-        letter = Letter("sample", digest=False, notices=[{"_id": rule.code, "severity": rule.severity}])
+        letter = Letter(
+            "sample", digest=False, notices=[{"_id": rule.code, "severity": rule.severity}]
+        )
         item = Item(alert, "alert", base + alert.path, link)
         return self.tools.composer.write(letter, contact, [item], wording.about())
 
@@ -275,7 +280,9 @@ class Ledger:
         number = f"test|{secrets.token_hex(8)}"
         role: Audience = stored["role"]
         contact = Contact(code, stored["name"], stored["email"], role, (), stored["lang"])
-        letter = Letter(contact.person, digest=False, notices=[{"_id": number, "severity": "notice"}])
+        letter = Letter(
+            contact.person, digest=False, notices=[{"_id": number, "severity": "notice"}]
+        )
         base = self.settings.public_url.rstrip("/")
         mail = self.tools.composer.write(
             letter, contact, [Item(alert, "alert", f"{base}/alerts", "")], wording.about()

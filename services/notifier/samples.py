@@ -13,7 +13,9 @@ from services.runtime.mongo import Document
 
 def sample_occasion(plan: Plan, rule: AlertRule, now: datetime) -> Document:
     """An occasion of a rule, for the first unit of the first bloc that owes reports."""
-    bloc = next(b for b in plan.blocs if b.code in {*plan.reporting.blocs} or b is plan.blocs[-1])
+    bloc = next(
+        b for b in plan.blocs if b.code in {*plan.reporting.blocs} or b is plan.blocs[-1]
+    )
     unit = plan.units_of(bloc.code)[0]
     month = plan.months[min(1, len(plan.months) - 1)]
     values = _values(plan, bloc, month, now)
@@ -22,6 +24,8 @@ def sample_occasion(plan: Plan, rule: AlertRule, now: datetime) -> Document:
         values["decision"] = rule.decisions[0] if rule.decisions else decision
     if rule.deadline:
         values["deadline"] = rule.deadline
+    if rule.watch in {"report_due", "report_excluded"}:  # the bloc's own rule says these
+        del values["limit"], values["rule"]
     indicator = bloc.scored[0]
     full = full_points(bloc, unit)[indicator.code]
     values |= {"indicator": indicator.code, "target": indicator.code, "full": full}

@@ -113,7 +113,9 @@ class Stage:
         self.plans.append((plan, at))
         self.notifier.watch.publish(plan, at)
 
-    def dossier(self, number: str, unit: str, due: str, done: str | None = None, **more: Any) -> None:
+    def dossier(
+        self, number: str, unit: str, due: str, done: str | None = None, **more: Any
+    ) -> None:
         """A dossier is now so; `due` and `done` are days."""
         fields = DossierRecorded.example | {
             "dossier": number,
@@ -156,18 +158,26 @@ class Stage:
 
     async def notices(self, **wanted: Any) -> list[Document]:
         """Notices in order of their making."""
-        return await self.store.notices.find(wanted).sort([("made_at", 1), ("_id", 1)]).to_list(None)
+        return (
+            await self.store.notices.find(wanted)
+            .sort([("made_at", 1), ("_id", 1)])
+            .to_list(None)
+        )
 
     async def mails(self, **wanted: Any) -> list[Document]:
         """Mails in order of their making."""
-        return await self.store.mails.find(wanted).sort([("made_at", 1), ("_id", 1)]).to_list(None)
+        return (
+            await self.store.mails.find(wanted).sort([("made_at", 1), ("_id", 1)]).to_list(None)
+        )
 
 
 @asynccontextmanager
 async def stage_for(settings: Settings, **more: Any) -> AsyncIterator[Stage]:
     """A notifier with an empty database."""
     own = NotifierSettings.model_validate(
-        settings.model_dump() | {"mail_per_minute": 1_000_000, "smtp_retry_seconds": 0.05} | more
+        settings.model_dump()
+        | {"mail_per_minute": 1_000_000, "smtp_retry_seconds": 0.05}
+        | more
     )
     client = mongo.connect(settings)
     try:

@@ -55,9 +55,12 @@ class Catcher:
     async def _forget(self) -> None:
         if self._number % 50:
             return
-        oldest = await self._caught.find({}, {"number": 1}).sort("number", -1).skip(
-            self._keeps
-        ).to_list(1)
+        oldest = (
+            await self._caught.find({}, {"number": 1})
+            .sort("number", -1)
+            .skip(self._keeps)
+            .to_list(1)
+        )
         if oldest:
             await self._caught.delete_many({"number": {"$lte": oldest[0]["number"]}})
 

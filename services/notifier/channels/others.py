@@ -10,7 +10,9 @@ from services.runtime.logging import get_logger
 from services.runtime.mongo import Document
 
 log = get_logger(__name__)
-TOLD = Counter("notifier_other_channels", "Alerts told by another channel than mail.", ["outcome"])
+TOLD = Counter(
+    "notifier_other_channels", "Alerts told by another channel than mail.", ["outcome"]
+)
 
 
 class ChannelsMissingError(Exception):

@@ -273,7 +273,7 @@ def _of_stage(stage: Stage, owed: Owed) -> Occasion:
 def _blanks(stage: Stage, owed: Owed) -> Mapping[str, Blank]:
     days = (owed.due_on - local_date(stage.at)).days
     named: dict[Kind, dict[str, Blank]] = {
-        "report": {"rule": ""},
+        "report": {},
         "dossier": {"dossier": owed.subject},
         "deadline": {"deadline": owed.subject},
         "review": {},

@@ -15,6 +15,7 @@ from services.notifier.pipeline.route import Contact
 from services.notifier.settings import NotifierSettings
 from services.notifier.wording import Alert, severity_in_words
 from services.runtime.clock import wall_now
+from services.runtime.web.formats import Lang
 from services.runtime.web.i18n import Words
 
 FOLDER = Path(__file__).parents[1] / "templates"
@@ -53,7 +54,7 @@ class Signer:
 class Composer:
     """Writes mails in both languages."""
 
-    def __init__(self, settings: NotifierSettings, words: Mapping[str, Words]) -> None:
+    def __init__(self, settings: NotifierSettings, words: Mapping[Lang, Words]) -> None:
         self._settings = settings
         self._words = words
         self._environments = {lang: _environment(w) for lang, w in words.items()}

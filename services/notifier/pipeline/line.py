@@ -22,6 +22,7 @@ from services.notifier.store import NotifierStore
 from services.notifier.wording import Wording
 from services.runtime.clock import wall_milliseconds
 from services.runtime.mongo import Document
+from services.runtime.web.formats import Lang
 from services.runtime.web.i18n import Words
 
 DROPPED = Counter(
@@ -37,7 +38,7 @@ class Tools:
     settings: NotifierSettings
     composer: Composer
     signer: Signer
-    words: Mapping[str, Words]
+    words: Mapping[Lang, Words]
 
 
 class Line:
@@ -276,14 +277,13 @@ class Line:
             return None
         return {"ready_at": next_digest(alerts, now), "reason": Held.BUDGET, "digest": True}
 
-    async def _write(
-        self, letters: list[Letter], day: str, now: datetime
-    ) -> list[Document]:
+    async def _write(self, letters: list[Letter], day: str, now: datetime) -> list[Document]:
         numbers = [n["occasion"] for letter in letters for n in letter.notices]
         found = self._store.occasions.find({"_id": {"$in": numbers}})
         occasions = {o["_id"]: o async for o in found}
         return [
-            self._mail(letter, self._people[letter.person], occasions, day, now) for letter in letters
+            self._mail(letter, self._people[letter.person], occasions, day, now)
+            for letter in letters
         ]
 
     def _mail(
