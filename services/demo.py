@@ -1,9 +1,11 @@
 """`thidua demo`: a whole season of the reference plan in a minute and a half, on the simulated clock."""
 
+import contextlib
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -24,7 +26,8 @@ BATCH = 1_000
 STEP_SECONDS = 0.15
 DELAY_SECONDS = 6
 """The simulated clock stands still so long, while everything starts."""
-START_SECONDS = 60
+PATIENCE_SECONDS = 60
+"""So long a part of the system may be away, as after a kill, before the demonstration gives up."""
 DOORS = {True: "/api/v1/portal/events", False: "/api/v1/indicator-events"}
 
 
@@ -135,7 +138,8 @@ def _replay(data: Path, port: int, plan: "Plan", seed: int, dossiers: int) -> No
 
     key = issue(Keys(data / "keys").signing(), Role.PORTAL)
     clock = stored_clock(data)
-    _invent_contacts(data, plan)
+    inventing = threading.Thread(target=_invent_contacts, args=(data, plan))
+    inventing.start()
     happenings = list(season(plan, seed, dossiers))
     _say(
         f"Replaying {len(happenings):,} events from {plan.starts_on:%d/%m/%Y} "
@@ -151,11 +155,15 @@ def _replay(data: Path, port: int, plan: "Plan", seed: int, dossiers: int) -> No
             _send(client, due)
             sent += len(due)
             progress.show(client, plan, sent)
+    inventing.join()
     _say("")
 
 
 def _invent_contacts(data: Path, plan: "Plan") -> None:
-    """Mailboxes that do not exist, so that alerts have somewhere to go: the mail page keeps them."""
+    """Mailboxes that do not exist, so that alerts have somewhere to go: the mail page keeps them.
+
+    Beside the season: while its process starts, days go by on the simulated clock.
+    """
     rows = ["code,name,email,role,units"]
     for unit in plan.units:
         if unit.bloc in plan.reporting.blocs:
@@ -199,11 +207,27 @@ def _in_time(
 def _send(client: "httpx.Client", events: list[dict[str, Any]]) -> None:
     for portal, door in DOORS.items():
         some = [e for e in events if (e["type"] == "dossier.recorded") == portal]
-        if not some:
-            continue
-        answer = client.post(door, json=some)
-        if answer.status_code != 202:  # noqa: PLR2004 - accepted
-            raise DemoError(f"{door} answered {answer.status_code}: {answer.text[:300]}")
+        if some:
+            _post(client, door, some)
+
+
+def _post(client: "httpx.Client", door: str, events: list[dict[str, Any]]) -> None:
+    """Send them again until they are accepted, as every sender should: a repeat changes nothing."""
+    import httpx  # noqa: PLC0415
+
+    from services.runtime.clock import monotonic_seconds  # noqa: PLC0415
+
+    end = monotonic_seconds() + PATIENCE_SECONDS
+    while True:
+        said = "no answer"
+        with contextlib.suppress(httpx.TransportError):
+            answer = client.post(door, json=events)
+            if answer.status_code == httpx.codes.ACCEPTED:
+                return
+            said = f"{answer.status_code}: {answer.text[:300]}"
+        if monotonic_seconds() > end:
+            raise DemoError(f"{door} does not accept the season: {said}")
+        time.sleep(STEP_SECONDS)
 
 
 class _Progress:
@@ -216,12 +240,17 @@ class _Progress:
 
     def show(self, client: "httpx.Client", plan: "Plan", sent: int) -> None:
         """How far the season is, and who leads."""
+        import httpx  # noqa: PLC0415
+
         moving = sys.stdout.isatty()
         step = 20 * sent // self._total
         if not moving and step == self._told:
             return
+        try:
+            line = f"{self._line(client, plan, sent):<100}"
+        except (httpx.HTTPError, ValueError):  # it is just being restarted
+            return
         self._told = step
-        line = f"{self._line(client, plan, sent):<100}"
         sys.stdout.write(line + ("\r" if moving else "\n"))
         sys.stdout.flush()
 
@@ -229,7 +258,8 @@ class _Progress:
         from contracts.calendar import local_date  # noqa: PLC0415
 
         url = f"/api/v1/standings/{plan.id}/{plan.blocs[0].code}"
-        leader = client.get(url, params={"period": str(plan.ends_on.year)}).json()["rows"][0]
+        answer = client.get(url, params={"period": str(plan.ends_on.year)})
+        leader = answer.raise_for_status().json()["rows"][0]
         share = sent / self._total
         bar = "█" * round(24 * share) + "░" * (24 - round(24 * share))
         today = local_date(self._clock.now())

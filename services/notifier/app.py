@@ -27,7 +27,7 @@ from services.notifier.store import NotifierStore
 from services.notifier.wiring import open_store, tools_of
 from services.runtime import metrics
 from services.runtime.access.guard import Guard
-from services.runtime.clock import wall_milliseconds
+from services.runtime.clock import monotonic_seconds, wall_milliseconds
 from services.runtime.consuming import Consumer, DeadLetters
 from services.runtime.health import Health
 from services.runtime.logging import configure, get_logger
@@ -42,6 +42,7 @@ OLDEST = Gauge(
 )
 LATEST_UNSENT_SECONDS = 900
 """Older than this while the server answers: something is wrong."""
+BEAT_SECONDS = 2
 NICE = 5
 """Mails can wait a moment; the board cannot."""
 
@@ -54,9 +55,13 @@ class Worker:
         self.notifier = notifier
         self.post = post
         self._oldest = 0.0
+        self._beat_at = 0.0
 
     async def beat(self) -> None:
-        """Tell the pages that the worker lives, and how the mail server does."""
+        """Tell the pages now and then that the worker lives, and how the mail server does."""
+        if monotonic_seconds() - self._beat_at < BEAT_SECONDS:
+            return
+        self._beat_at = monotonic_seconds()
         unsent = (
             await self.store.mails.find(
                 {"state": {"$in": ["queued", "sending"]}}, {"made_ms": 1}
@@ -197,13 +202,13 @@ def create_app(settings: NotifierSettings) -> Starlette:
 
     async def ready(_: Request) -> Response:
         troubles = health.troubles()
-        READY.set(not troubles)
         return JSONResponse(troubles or {"ready": True}, 503 if troubles else 200)
 
     async def healthy(_: Request) -> Response:
         return JSONResponse({"alive": True})
 
     async def measured(_: Request) -> Response:
+        READY.set(not health.troubles())
         return metrics.exposition()
 
     routes = [

@@ -17,7 +17,7 @@ from services.runtime.clock import Clock, FrozenClock, monotonic_seconds, wall_m
 from services.runtime.logging import get_logger
 
 log = get_logger(__name__)
-LOOK_SECONDS = 0.25
+LOOK_SECONDS = 0.5
 STUCK_SECONDS = 30
 OCCASIONS = Counter("notifier_occasions", "Occasions found, by fate.", ["fate"])
 RETRACTIONS = Counter("notifier_retractions", "Occasions that turned out to be wrong.")

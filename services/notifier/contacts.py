@@ -17,6 +17,7 @@ from services.runtime.mongo import Document
 
 COLUMNS = ("code", "name", "email", "role", "units", "language", "alerts", "channel")
 REQUIRED = COLUMNS[:4]
+ROLES: tuple[str, ...] = get_args(Audience)
 MOST_ROWS = 100_000
 _ADDRESS = re.compile(r"^[^@\s,;<>\"]+@[^@\s,;<>\"]+\.[^@\s,;<>\".]+$")
 _CODE = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
@@ -92,22 +93,28 @@ def _faults(
     number: int, contact: Contact, known: tuple[frozenset[str], frozenset[str]]
 ) -> Iterator[Fault]:
     units, alerts = known
-    if not _CODE.match(contact.code):
-        yield Fault(number, "code", "a code of letters, digits, `.`, `_` and `-` is needed")
-    if not contact.name:
-        yield Fault(number, "name", "is empty")
-    if not _ADDRESS.match(contact.email):
-        yield Fault(number, "email", "is no mail address")
-    if contact.role not in get_args(Audience):
-        yield Fault(number, "role", f"must be one of {', '.join(get_args(Audience))}")
-    elif contact.role in OF_UNITS and not contact.units:
-        yield Fault(number, "units", f"a contact with the role {contact.role} needs a unit")
-    for unit in contact.units:
-        if unit not in units:
-            yield Fault(number, "units", f"no published plan has the unit {unit!r}")
-    for alert in contact.alerts:
-        if alert not in alerts:
-            yield Fault(number, "alerts", f"no published plan has the alert {alert!r}")
+    needs_unit = contact.role in OF_UNITS and not contact.units
+    for wrong, field, text in (
+        (
+            not _CODE.match(contact.code),
+            "code",
+            "a code of letters, digits, `.`, `_` and `-` is needed",
+        ),
+        (not contact.name, "name", "is empty"),
+        (not _ADDRESS.match(contact.email), "email", "is no mail address"),
+        (contact.role not in ROLES, "role", f"must be one of {', '.join(ROLES)}"),
+        (needs_unit, "units", f"a contact with the role {contact.role} needs a unit"),
+    ):
+        if wrong:
+            yield Fault(number, field, text)
+    for field, codes, there in (
+        ("units", contact.units, units),
+        ("alerts", contact.alerts, alerts),
+    ):
+        for code in codes:
+            if code not in there:
+                kind = field.removesuffix("s")
+                yield Fault(number, field, f"no published plan has the {kind} {code!r}")
 
 
 async def replace_contacts(store: NotifierStore, contacts: list[Contact]) -> tuple[int, int]:

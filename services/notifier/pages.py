@@ -287,8 +287,8 @@ def _add_service(router: APIRouter, ledger: Ledger, guard: Guard, site: Site) ->
         request: Request, contact: Annotated[str, Form(max_length=LONGEST_CODE)]
     ) -> Response:
         """A test mail to one of the contacts."""
-        await guard.require(request, *OFFICE)
-        if await ledger.send_test(contact) is None:
+        who = await guard.require(request, *OFFICE)
+        if await ledger.send_test(contact, who.subject) is None:
             raise HTTPException(404)
         return RedirectResponse("/alerts/service", 303)
 

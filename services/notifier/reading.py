@@ -20,6 +20,7 @@ from services.notifier.samples import sample_occasion
 from services.notifier.settings import NotifierSettings
 from services.notifier.store import NotifierStore
 from services.notifier.wording import Alert, Wording
+from services.runtime.audit import Audit
 from services.runtime.auth import Principal, Role
 from services.runtime.clock import Clock, FrozenClock, wall_milliseconds
 from services.runtime.journal import Pack
@@ -87,6 +88,7 @@ class Ledger:
         self.store = store
         self.clock = clock
         self.settings = settings
+        self.audit = Audit(store.database, clock)
         self._plans: dict[str, Plan] = {}
         self._tools: Tools | None = None
 
@@ -198,6 +200,7 @@ class Ledger:
 
     async def acknowledge(self, occasion: str, by: str) -> None:
         """Somebody takes it up; the first one counts."""
+        await self.audit.record(by, "alert.acknowledged", occasion)
         await self.store.occasions.update_one(
             {"_id": occasion, "acknowledged_at": None},
             {
@@ -217,6 +220,11 @@ class Ledger:
         self, author: str, unit: str, rule: str, reason: str, ends: datetime
     ) -> None:
         """Let some alerts not be told until an end."""
+        subject = f"{unit or '*'}|{rule or '*'}"
+        detail = {"ends_at": ends.isoformat()}
+        await self.audit.record(
+            author, "alerts.silenced", subject, reason=reason, detail=detail
+        )
         await self.store.silences.insert_one(
             {
                 "_id": secrets.token_hex(8),
@@ -232,6 +240,7 @@ class Ledger:
 
     async def end_silence(self, number: str, by: str) -> bool:
         """End one before its time."""
+        await self.audit.record(by, "alerts.silence_ended", number)
         done = await self.store.silences.update_one(
             {"_id": number, "ended_at": None},
             {"$set": {"ended_at": self.clock.now(), "ended_by": by}},
@@ -258,12 +267,13 @@ class Ledger:
         """Every contact."""
         return await self.store.contacts.find({}).sort("_id", 1).to_list(None)
 
-    async def send_test(self, code: str) -> str | None:
+    async def send_test(self, code: str, by: str) -> str | None:
         """Queue a test mail to a contact; returns its Message-ID. None: there is no such contact."""
         stored = await self.store.contacts.find_one({"_id": code})
         plan = next(iter(self.plans()), None)
         if stored is None or plan is None or plan.alerts is None:
             return None
+        await self.audit.record(by, "alerts.tested", code)
         words = self.tools.words[stored["lang"]]
         rule = plan.alerts.rules[0]
         wording = Wording(plan, words)

@@ -26,6 +26,8 @@ def sample_occasion(plan: Plan, rule: AlertRule, now: datetime) -> Document:
         values["deadline"] = rule.deadline
     if rule.watch in {"report_due", "report_excluded"}:  # the bloc's own rule says these
         del values["limit"], values["rule"]
+    if rule.watch == "overdue_near":
+        values |= {"count": 1, "dossiers": ["dvc.mau H30.99.01-230705-0012"]}
     indicator = bloc.scored[0]
     full = full_points(bloc, unit)[indicator.code]
     values |= {"indicator": indicator.code, "target": indicator.code, "full": full}

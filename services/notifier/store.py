@@ -55,14 +55,16 @@ class NotifierStore:
         """Occasions first: when a level is written, what it told is durable."""
         for some in _portions([InsertOne(as_document(o, now)) for o in found.occasions]):
             await write_all(self.occasions, some)
-        for some in _portions(
+        open_ones = [{"_id": number, "retracted_at": None} for number in found.retracted]
+        for some in _portions(  # before the retraction itself, which would not be found again
             [
-                UpdateOne(
-                    {"_id": number, "retracted_at": None},
-                    {"$set": {"retracted_at": now, "step": "retracted"}},
-                )
-                for number in found.retracted
+                UpdateOne(one | {"fate": "raised"}, {"$set": {"step": "retracted"}})
+                for one in open_ones
             ]
+        ):
+            await write_all(self.occasions, some)
+        for some in _portions(
+            [UpdateOne(one, {"$set": {"retracted_at": now}}) for one in open_ones]
         ):
             await write_all(self.occasions, some)
         for some in _portions(

@@ -14,7 +14,12 @@ METHODS = [
 ]
 KEYWORDS = {"_": None, "gettext": None, "plural": (1, 1)}
 OPTIONS = {"jinja2": {"silent": "false"}}
-FOLDERS = ("services/runtime/web", "services/scoring/leaderboard", "services/notifier")
+FOLDERS = (
+    "services/runtime/web",
+    "services/runtime/access",
+    "services/scoring/leaderboard",
+    "services/notifier",
+)
 
 
 def used(folder: str) -> Catalog:
