@@ -110,8 +110,7 @@ class Front:
 
 def create_app(settings: Settings) -> Front:
     """All web faces on one origin."""
-    health = Health()
-    site = leaderboard_site()
+    health, site = Health(), leaderboard_site()
     workers = WorkerReadiness(settings.worker_urls)
     health.check("workers", workers.trouble)
 
@@ -126,10 +125,9 @@ def create_app(settings: Settings) -> Front:
             front.doors = intake.endpoints
             front.entrance.find_session = people.access.find_session
             app.include_router(intake.router)
-            people.mount(app)
-            board.mount(app)
             alerts = NotifierWeb(own, people.guard)
-            alerts.mount(app)
+            for pages in (people, board, alerts):
+                pages.mount(app)
             for face in (people, intake, board, alerts):
                 await stack.enter_async_context(face.running(health))
             app.state.navigation = Navigation(app, LINKS)

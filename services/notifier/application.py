@@ -45,18 +45,19 @@ class Notifier:
         self.watch.levels.stored.update(await self._store.read_levels())
         self._first = not await self._store.read_mark("started")
 
-    async def look(self) -> None:
-        """Write down what is to be told now; what was found before and not written comes first."""
+    async def look(self) -> bool:
+        """Write down what is to be told now, what was found before and not written first; whether it was anything."""
         now = self._clock.now()
         if self._pending is None:
             self._pending = self._silence_past(self.watch.tick(now), now)
         if self._pending:
             await self._store.write_findings(self._pending, now)
             self._count(self._pending)
-        self._pending = None
+        found, self._pending = bool(self._pending), None
         if self._first and self.watch.picture.plans:
             await self._store.mark("started", at=now)
             self._first = False
+        return found
 
     def _silence_past(self, found: Findings, now: datetime) -> Findings:
         """On a journal that it meets for the first time it tells nobody of days gone by."""
@@ -76,8 +77,8 @@ class Notifier:
 
     async def step(self, line: Line) -> None:
         """One whole look: find, route, release, escalate, record."""
-        await self.look()
-        await line.run(self._clock.now())
+        found = await self.look()
+        await line.run(self._clock.now(), found=found)
 
     async def work(self, line: Line, beat: Callable[[], Awaitable[None]]) -> None:
         """Look for ever; when the database is away, wait for it."""

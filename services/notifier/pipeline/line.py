@@ -51,18 +51,21 @@ class Line:
         self._directory = Directory([])
         self._people: dict[str, Contact] = {}
         self._contacts_version: object = None
+        self._first = True
+        """After a start whatever the last run left half done is taken up again."""
 
-    async def run(self, now: datetime) -> None:
-        """Every stage once."""
+    async def run(self, now: datetime, *, found: bool) -> None:
+        """Every stage once; `found`: there may be new occasions."""
         await self._read_contacts()
-        await self.route(now)
-        await self.route_retractions(now)
+        if found or self._first:
+            await self.route(now)
+            await self.route_retractions(now)
+            await self._store.adopt_mails()
+            self._first = False
         await self.route_acknowledgements(now)
         if self._tools.settings.escalations:
             await self.escalate(now)
-        await self._store.adopt_mails()
         await self.release(now)
-        await self._store.adopt_mails()
         await self._store.record_mails()
 
     async def _read_contacts(self) -> None:
@@ -227,7 +230,9 @@ class Line:
             sent[letter.person] = sent.get(letter.person, 0) + (not letter.digest)
             mails.append(letter)
         written = await self._write(mails, day, now)
-        await self._store.add_mails(written)
+        if written:
+            await self._store.add_mails(written)
+            await self._store.adopt_mails()
         await self._store.change_notices(changes)
 
     def _passes(
