@@ -12,7 +12,7 @@ from typing import Any
 
 from contracts.events import PlanPublished
 from contracts.plan import AlertRule, Audience, Plan
-from services.notifier.pipeline.compose import Item
+from services.notifier.pipeline.compose import Item, subject_of
 from services.notifier.pipeline.group import Letter, message_id
 from services.notifier.pipeline.line import Tools
 from services.notifier.pipeline.route import Contact
@@ -261,7 +261,8 @@ class Ledger:
             "sample", digest=False, notices=[{"_id": rule.code, "severity": rule.severity}]
         )
         item = Item(alert, "alert", base + alert.path, link)
-        return self.tools.composer.write(letter, contact, [item], wording.about())
+        written = self.tools.composer.write(letter, contact, [item], wording.about())
+        return message_from_bytes(written.as_bytes(), _class=EmailMessage, policy=default)
 
     async def contacts(self) -> list[Document]:
         """Every contact."""
@@ -301,7 +302,7 @@ class Ledger:
         await self.store.mails.insert_one(
             {
                 "_id": key, "person": contact.person, "to": contact.email, "channel": "",
-                "subject": str(mail["Subject"]), "notices": [], "severity": "notice",
+                "subject": subject_of(mail), "notices": [], "severity": "notice",
                 "digest": True, "reply_to": "", "on": "", "made_at": self.clock.now(),
                 "made_ms": wall_milliseconds(), "next_try_ms": 0, "attempts": 0, "state": "queued",
                 "step": "adopted", "answer": "", "test": True,

@@ -77,7 +77,7 @@ class Wording:
         _ = self._words.gettext
         if notice["form"] == "handled":
             moment = self._words.moment(occasion["acknowledged_at"])
-            return _("Đã có người tiếp nhận lúc %(moment)s.") % {"moment": moment}
+            return _("Đã có người tiếp nhận lúc %(moment)s.", moment=moment)
         if notice["form"] == "alert" and notice["level"]:
             return _("Thông báo này được chuyển lên vì chưa ai xác nhận đã tiếp nhận.")
         return ""
@@ -163,27 +163,29 @@ class Wording:
         kind, code, *rest = change.split(":")
         match kind:
             case "due":
-                return words.gettext("báo cáo tháng %(month)s: hạn %(old)s thành %(new)s") % {
-                    "month": words.month(code),
-                    "old": words.day(_date(rest[0])),
-                    "new": words.day(_date(rest[1])),
-                }
+                old_day, new_day = (words.day(_date(value)) for value in rest)
+                return words.gettext(
+                    "báo cáo tháng %(month)s: hạn %(old)s thành %(new)s",
+                    month=words.month(code),
+                    old=old_day,
+                    new=new_day,
+                )
             case "points":
                 old, new = (words.fixed(int(value)) for value in rest)
-                text = words.gettext("%(code)s: điểm tối đa %(old)s thành %(new)s")
-                return text % {"code": code, "old": old, "new": new}
+                return words.gettext(
+                    "%(code)s: điểm tối đa %(old)s thành %(new)s", code=code, old=old, new=new
+                )
             case "award":
                 old, new = (words.fixed(int(value)) for value in rest)
                 name = self._named(bloc.awards if bloc else (), code)
-                text = words.gettext("%(award)s: từ %(old)s thành %(new)s điểm")
-                return text % {"award": name, "old": old, "new": new}
+                return words.gettext(
+                    "%(award)s: từ %(old)s thành %(new)s điểm", award=name, old=old, new=new
+                )
             case "target":
-                return words.gettext("%(code)s: cách tính hoặc mục tiêu thay đổi") % {
-                    "code": code
-                }
+                return words.gettext("%(code)s: cách tính hoặc mục tiêu thay đổi", code=code)
             case _:
                 name = self._named(bloc.exclusions if bloc else (), code)
-                return words.gettext("điều kiện loại thay đổi: %(rule)s") % {"rule": name}
+                return words.gettext("điều kiện loại thay đổi: %(rule)s", rule=name)
 
     def _path(self, rule: AlertRule, occasion: Document) -> str:
         plan, unit = quote(self._plan.id), quote(occasion["unit"])

@@ -9,7 +9,7 @@ import pytest
 
 from services.runtime.settings import Settings
 from tests.support.expected_alerts import DAY, Case, Outage, Report, Season, all_looks, at
-from tests.support.notifying import PLAN, START, Stage, catching, of_units, stage_for
+from tests.support.notifying import PLAN, START, Stage, catching, changed, of_units, stage_for
 
 UNITS = ("31393", "31399", "31402", "D01", "D11")
 FIRST, LAST = date(2023, 6, 1), date(2024, 1, 9)
@@ -89,10 +89,7 @@ async def test_everybody_is_told_exactly_once_what_is_due_and_nobody_who_was_in_
     expected = told.expected(UNITS)
     async with stage_for(settings, escalations=False) as stage, catching(stage) as sender:
         await stage.contacts(of_units(UNITS))
-        only = {u for u in UNITS}
-        plan = PLAN.model_copy(
-            update={"units": [unit for unit in PLAN.units if unit.code in only]}
-        )
+        plan = changed(PLAN, units=[unit for unit in PLAN.units if unit.code in UNITS])
         stage.publish(plan, START)
         await live_through(stage, told, outages)
         await sender.drain()

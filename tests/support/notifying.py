@@ -30,6 +30,11 @@ PLAN = read_plan(Path(__file__).parents[2] / "deploy/plans/phung-hiep-2023")
 START = datetime(2023, 6, 1, 0, 0, tzinfo=LOCAL)
 
 
+def changed(plan: Plan, **changes: Any) -> Plan:
+    """The plan with other values, read anew so that nothing computed from the old ones stays."""
+    return Plan.model_validate(plan.model_copy(update=changes).model_dump())
+
+
 def local(day: date | str, clock: str = "00:00") -> datetime:
     """Local time of a day."""
     day = date.fromisoformat(day) if isinstance(day, str) else day

@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from email.message import EmailMessage
-from email.policy import SMTP
+from email.header import Header, decode_header, make_header
+from email.message import Message
+from email.mime.multipart import MIMEMultipart
+from email.mime.text import MIMEText
 from email.utils import format_datetime, formataddr
 from pathlib import Path
 
@@ -61,7 +63,7 @@ class Composer:
 
     def write(
         self, letter: Letter, contact: Contact, items: Sequence[Item], about: tuple[str, str]
-    ) -> EmailMessage:
+    ) -> Message:
         """The mail of a letter; `about`: the plan's title, and whom to ask."""
         lang = contact.lang
         words = self._words[lang]
@@ -77,32 +79,47 @@ class Composer:
             "base": self._settings.public_url,
             "severity_in_words": severity_in_words,
         }
-        mail = EmailMessage(policy=SMTP)
-        mail["Subject"] = f"[Thi đua] {heading}"
-        mail["From"] = formataddr(("Thi đua", self._settings.mail_from))
-        mail["To"] = formataddr((contact.name, contact.email))
-        if self._settings.mail_reply_to:
-            mail["Reply-To"] = self._settings.mail_reply_to
-        mail["Date"] = format_datetime(wall_now())
-        mail["Message-ID"] = message_id(letter, self.domain)
-        if letter.reply_to:
-            mail["In-Reply-To"] = letter.reply_to
-            mail["References"] = letter.reply_to
-        mail["List-Id"] = f"Thi Dua <thi-dua.{self.domain}>"
-        mail["Auto-Submitted"] = "auto-generated"
-        mail["X-Auto-Response-Suppress"] = "All"
-        mail["Content-Language"] = lang
         environment = self._environments[lang]
-        mail.set_content(environment.get_template("mail.txt").render(values))
-        mail.add_alternative(
-            environment.get_template("mail.html").render(values), subtype="html"
+        mail = MIMEMultipart("alternative")
+        for header, value in self._headers(letter, contact, heading).items():
+            mail[header] = value
+        mail["Content-Language"] = lang
+        mail.attach(
+            MIMEText(environment.get_template("mail.txt").render(values), "plain", "utf-8")
+        )
+        mail.attach(
+            MIMEText(environment.get_template("mail.html").render(values), "html", "utf-8")
         )
         return mail
+
+    def _headers(
+        self, letter: Letter, contact: Contact, heading: str
+    ) -> dict[str, str | Header]:
+        """In the older form of `email`: the newer one of Python 3.11 loses spaces of long Vietnamese subjects."""
+        settings = self._settings
+        thread = {"In-Reply-To": letter.reply_to, "References": letter.reply_to}
+        return {
+            "Subject": Header(f"[Thi đua] {heading}", "utf-8"),
+            "From": formataddr(("Thi đua", settings.mail_from)),
+            "To": formataddr((contact.name, contact.email)),
+            **({"Reply-To": settings.mail_reply_to} if settings.mail_reply_to else {}),
+            "Date": format_datetime(wall_now()),
+            "Message-ID": message_id(letter, self.domain),
+            **(thread if letter.reply_to else {}),
+            "List-Id": f"Thi Dua <thi-dua.{self.domain}>",
+            "Auto-Submitted": "auto-generated",
+            "X-Auto-Response-Suppress": "All",
+        }
 
     @property
     def domain(self) -> str:
         """The domain of our Message-IDs."""
         return self._settings.mail_from.rpartition("@")[2] or "localhost"
+
+
+def subject_of(mail: Message) -> str:
+    """The subject as a person reads it."""
+    return str(make_header(decode_header(mail["Subject"])))
 
 
 def _heading(letter: Letter, items: Sequence[Item], words: Words) -> str:
@@ -111,9 +128,9 @@ def _heading(letter: Letter, items: Sequence[Item], words: Words) -> str:
     if letter.digest:
         return words.plural("Tổng hợp trong ngày: %(n)s thông báo", len(items))
     if first.form == "retraction":
-        return words.gettext("Đính chính: %(title)s") % {"title": title}
+        return words.gettext("Đính chính: %(title)s", title=title)
     if first.form == "handled":
-        return words.gettext("Đã có người tiếp nhận: %(title)s") % {"title": title}
+        return words.gettext("Đã có người tiếp nhận: %(title)s", title=title)
     if len(items) == 1:
         return title
     more = words.plural("và %(n)s thông báo khác", len(items) - 1)

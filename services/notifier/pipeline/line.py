@@ -12,7 +12,7 @@ from contracts.plan import AlertRule, Alerts, Plan
 from services.notifier.domain.hours import after_working_hours
 from services.notifier.domain.reasons import Dropped, Held
 from services.notifier.domain.watch import Watch
-from services.notifier.pipeline.compose import Composer, Item, Signer
+from services.notifier.pipeline.compose import Composer, Item, Signer, subject_of
 from services.notifier.pipeline.dedupe import Form, notice_id
 from services.notifier.pipeline.group import Letter, grouped, message_id, over_budget
 from services.notifier.pipeline.mute import mutes, next_digest, quiet_until, silenced_by
@@ -313,7 +313,7 @@ class Line:
             "person": letter.person,
             "to": contact.email,
             "channel": contact.channel,
-            "subject": str(mail["Subject"]),
+            "subject": subject_of(mail),
             "notices": [n["_id"] for n in letter.notices],
             "severity": letter.severity,
             "digest": letter.digest,
