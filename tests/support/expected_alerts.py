@@ -12,16 +12,7 @@ VIETNAM = timezone(timedelta(hours=7))
 DAY = timedelta(days=1)
 OFF = {date(2023, 9, 1), date(2023, 9, 4), date(2024, 1, 1)}
 """Public holidays on working days within the season, copied from the calendar by hand."""
-LOOKS = (time(0), time(6, 30), time(7, 30), time(10), time(14))
-    time(0),
-    time(6, 30),
-    time(7, 30),
-    time(8),
-    time(10),
-    time(14),
-    time(14, 30),
-    time(16, 30),
-)
+LOOKS = (time(0), time(7, 30), time(10), time(14))
 Told = tuple[str, str, str, str]
 """(person, alert, unit, subject)."""
 Outage = tuple[datetime, datetime]
