@@ -36,7 +36,8 @@ class NotifierStore:
         await self.notices.create_index([("occasion", ASCENDING), ("form", ASCENDING)])
         await self.notices.create_index([("unit", ASCENDING), ("made_at", DESCENDING)])
         await self.notices.create_index([("made_at", DESCENDING)])
-        await self.notices.create_index([("escalate_at", ASCENDING)], sparse=True)
+        await self.occasions.create_index([("escalate_at", ASCENDING)])
+        await self.occasions.create_index([("acknowledgement", ASCENDING)])
         await self.mails.create_index([("state", ASCENDING), ("next_try_ms", ASCENDING)])
         await self.mails.create_index([("person", ASCENDING), ("on", ASCENDING)])
         await self.mails.create_index([("step", ASCENDING)])
@@ -179,6 +180,11 @@ def as_document(occasion: Occasion, now: datetime) -> Document:
         "fate": occasion.fate,
         "raised_at": now,
         "retracted_at": None,
+        "acknowledged_at": None,
+        "acknowledged_by": None,
+        "acknowledgement": None,
+        "escalate_at": None,
+        "level": 0,
         "step": "new" if occasion.fate == "raised" else "done",
     }
 

@@ -45,10 +45,9 @@ def season(looks: list[datetime], seed: int) -> Season:
 
 def happenings(told: Season) -> Iterator[tuple[datetime, Report | Case, bool]]:
     """(when, what, whether it is finished) in order."""
-    found: list[tuple[datetime, Report | Case, bool]] = []
-    for report in told.reports:
-        if report.day is not None:
-            found.append((at(report.day, 10), report, True))
+    found: list[tuple[datetime, Report | Case, bool]] = [
+        (at(report.day, 10), report, True) for report in told.reports if report.day is not None
+    ]
     for case in told.cases:
         found.append((at(case.known, 8), case, False))
         if case.day is not None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from contracts.plan import Plan
+from services.notifier.pipeline.send import Sender
 from services.notifier.reading import Ledger
 from services.runtime.settings import Settings
 from tests.support.notifying import (
@@ -297,7 +298,9 @@ STEPS = (
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("step", STEPS)
 async def test_a_kill_at_any_stage_loses_nothing_and_repeats_nothing(
-    settings: Settings, step: str, after: bool
+    settings: Settings,
+    step: str,
+    after: bool,  # noqa: FBT001 - a row of a table
 ) -> None:
     """The process ends at a write, just before it or just after it; another one starts from the stores."""
     async with stage_for(settings) as stage, catching(stage) as sender:
@@ -306,10 +309,7 @@ async def test_a_kill_at_any_stage_loses_nothing_and_repeats_nothing(
         stage.dossier("H2", UNIT, "2023-06-15")
         kill_at(stage, step, after=after)
         with pytest.raises(KilledError):
-            await stage.at(local("2023-06-16", "05:00"))  # quiet hours: notices are held
-            await stage.at(local("2023-06-16", "08:00"))
-            await sender.drain()
-            await stage.at(local("2023-06-16", "08:01"))
+            await a_morning(stage, sender)
         await restart(stage, sender)
         await stage.at(local("2023-06-16", "08:02"))
         await sender.drain()
@@ -330,6 +330,14 @@ async def test_a_kill_at_any_stage_loses_nothing_and_repeats_nothing(
         assert await stage.store.caught.count_documents({}) == len(await stage.mails())
 
 
+async def a_morning(stage: Stage, sender: Sender) -> None:
+    """Notices are held in quiet hours, mailed after them, sent, and recorded."""
+    await stage.at(local("2023-06-16", "05:00"))
+    await stage.at(local("2023-06-16", "08:00"))
+    await sender.drain()
+    await stage.at(local("2023-06-16", "08:01"))
+
+
 def kill_at(stage: Stage, step: str, *, after: bool) -> None:
     """Let the next use of a write end the process."""
     write = getattr(stage.store, step)
@@ -343,14 +351,15 @@ def kill_at(stage: Stage, step: str, *, after: bool) -> None:
     setattr(stage.store, step, killed)
 
 
-async def restart(stage: Stage, sender: Any) -> None:
+async def restart(stage: Stage, sender: Sender) -> None:
     await stage.start()
     await sender.recover()
 
 
 @pytest.mark.parametrize("heard", [False, True], ids=["before acceptance", "after acceptance"])
 async def test_a_kill_while_sending_repeats_at_most_that_one_mail_with_its_message_id(
-    settings: Settings, heard: bool
+    settings: Settings,
+    heard: bool,  # noqa: FBT001 - a row of a table
 ) -> None:
     async with stage_for(settings) as stage, catching(stage) as sender:
         await begin(stage, calm("report-due-soon", window_minutes=0))

@@ -116,7 +116,7 @@ async def test_the_relay_is_trusted_by_its_certificate_and_knows_us_by_password(
             return Sender(stage.store, Post(own, HOST, port, plain=False), own, stage.clock)
 
         with pytest.raises(aiosmtplib.SMTPAuthenticationError):
-            await sender(smtp_password="wrong").drain()
+            await sender(smtp_password="not it").drain()  # noqa: S106
         with pytest.raises((aiosmtplib.SMTPException, ssl.SSLError)):
             await sender(smtp_ca_file="").drain()
         assert await states(stage) == {"queued": 10}
@@ -191,11 +191,14 @@ async def test_a_server_that_never_answers_for_one_mailbox_holds_up_no_other(
 ) -> None:
     server = Nasty()
     server.slow = {"o-31393@example.invalid"}
-    async with ten_mails(settings, smtp_timeout_seconds=2) as stage, serving(server) as port:
-        async with working(sender_to(stage, port)):
-            await until(lambda: _all(stage, "accepted", 9))
-            slow = {mail["state"] for mail in await stage.mails(to="o-31393@example.invalid")}
-            assert slow <= {"queued", "sending"}
+    async with (
+        ten_mails(settings, smtp_timeout_seconds=2) as stage,
+        serving(server) as port,
+        working(sender_to(stage, port)),
+    ):
+        await until(lambda: _all(stage, "accepted", 9))
+        slow = {mail["state"] for mail in await stage.mails(to="o-31393@example.invalid")}
+        assert slow <= {"queued", "sending"}
 
 
 async def test_a_dead_server_is_told_and_nothing_is_lost(settings: Settings) -> None:

@@ -77,7 +77,7 @@ class Nasty:
     ) -> str:
         if self.drop_in_data:
             self.drop_in_data -= 1
-            server.transport.close()
+            _hang_up(server)
             await asyncio.sleep(0.01)
             return "250 never heard"
         content = envelope.content
@@ -85,9 +85,14 @@ class Nasty:
         self.mails.append((envelope.rcpt_tos[0], content))
         if self.drop_after_data:
             self.drop_after_data -= 1
-            server.transport.close()
+            _hang_up(server)
             await asyncio.sleep(0.01)
         return "250 2.0.0 taken as 4711"
+
+
+def _hang_up(server: SMTP) -> None:
+    if server.transport is not None:
+        server.transport.close()
 
 
 def _sign_in(

@@ -7,7 +7,7 @@ from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from contracts.calendar import LOCAL
 from contracts.events import DossierRecorded, ReportReceived
@@ -27,6 +27,16 @@ from services.runtime.mongo import Document
 from services.runtime.settings import Settings
 
 PLAN = read_plan(Path(__file__).parents[2] / "deploy/plans/phung-hiep-2023")
+T = TypeVar("T")
+
+
+def present(value: T | None) -> T:
+    """The value, which is there."""
+    assert value is not None
+    return value
+
+
+ALERTS = present(PLAN.alerts)
 START = datetime(2023, 6, 1, 0, 0, tzinfo=LOCAL)
 
 

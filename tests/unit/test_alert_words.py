@@ -21,11 +21,10 @@ from services.notifier.samples import sample_occasion
 from services.notifier.settings import NotifierSettings
 from services.notifier.wording import Wording
 from services.runtime.web import i18n
+from services.runtime.web.formats import Lang
 from services.runtime.web.site import HERE
-from tests.support.notifying import PLAN, local, read
+from tests.support.notifying import ALERTS, PLAN, local, read
 
-ALERTS = PLAN.alerts
-assert ALERTS is not None
 RULES = {rule.code: rule for rule in ALERTS.rules}
 WORDS = i18n.load([HERE / "locale", Path(__file__).parents[2] / "services/notifier/locale"])
 each = pytest.mark.parametrize("code", RULES)
@@ -33,7 +32,6 @@ each = pytest.mark.parametrize("code", RULES)
 
 def with_rule(**changes: object) -> Plan:
     """The plan with one rule changed."""
-    assert ALERTS is not None
     rule = RULES["report-missed"].model_copy(update=changes)
     alerts = ALERTS.model_copy(update={"rules": [rule]})
     return PLAN.model_copy(update={"alerts": alerts})
@@ -69,7 +67,6 @@ def test_the_linter_refuses_what_would_never_be_told_or_cannot_be_said(
 
 
 def test_the_linter_refuses_rules_given_twice_and_hours_that_end_before_they_begin() -> None:
-    assert ALERTS is not None
     rule = RULES["report-missed"]
     twice = ALERTS.model_copy(
         update={"rules": [rule, rule], "work_to": "06:00", "chain": ["head", "head"]}
@@ -82,7 +79,7 @@ def test_the_linter_refuses_rules_given_twice_and_hours_that_end_before_they_beg
 
 @each
 @pytest.mark.parametrize("lang", ["vi", "en"])
-def test_every_alert_is_a_whole_mail_in_both_languages(code: str, lang: i18n.Lang) -> None:
+def test_every_alert_is_a_whole_mail_in_both_languages(code: str, lang: Lang) -> None:
     occasion = sample_occasion(PLAN, RULES[code], local("2023-07-20"))
     wording = Wording(PLAN, WORDS[lang])
     alert = wording.alert(RULES[code], occasion)
@@ -149,13 +146,11 @@ def test_a_name_with_markup_stays_text_in_the_html() -> None:
 def test_quiet_hours_end_in_the_morning(
     moment: tuple[str, str], until: tuple[str, str] | None
 ) -> None:
-    assert ALERTS is not None
     found = quiet_until(ALERTS, local(*moment))
     assert found == (None if until is None else local(*until))
 
 
 def test_quiet_hours_may_lie_within_a_day() -> None:
-    assert ALERTS is not None
     noon = ALERTS.model_copy(update={"quiet_from": "11:00", "quiet_to": "13:00"})
     assert quiet_until(noon, local("2023-07-10", "10:59")) is None
     assert quiet_until(noon, local("2023-07-10", "11:00")) == local("2023-07-10", "13:00")
@@ -163,7 +158,6 @@ def test_quiet_hours_may_lie_within_a_day() -> None:
 
 
 def test_the_digest_goes_out_once_a_day() -> None:
-    assert ALERTS is not None
     assert next_digest(ALERTS, local("2023-07-10", "16:29")) == local("2023-07-10", "16:30")
     assert next_digest(ALERTS, local("2023-07-10", "16:30")) == local("2023-07-11", "16:30")
 

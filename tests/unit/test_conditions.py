@@ -20,12 +20,10 @@ from services.notifier.domain.conditions import (
 from services.notifier.domain.occasions import again
 from services.notifier.domain.picture import Picture
 from services.notifier.domain.watch import Watch
-from tests.support.notifying import PLAN, local
+from tests.support.notifying import PLAN, local, present
 
-COMMUNE = PLAN.bloc("commune")
-DEPARTMENT = PLAN.bloc("department")
-assert COMMUNE is not None
-assert DEPARTMENT is not None
+COMMUNE = present(PLAN.bloc("commune"))
+DEPARTMENT = present(PLAN.bloc("department"))
 UNIT = "31399"
 _numbers = count()
 
@@ -41,7 +39,7 @@ _numbers = count()
         (False, 1_599_000, False),
     ],
 )
-def test_a_value_at_the_edge_does_not_chatter(above: bool, points: int, now: bool) -> None:
+def test_a_value_at_the_edge_does_not_chatter(*, above: bool, points: int, now: bool) -> None:
     assert crossed(above, points, 1_600_000, 5_000) is now
 
 
@@ -107,6 +105,7 @@ class Scores:
         points: str,
         moment: datetime,
         unit: str = UNIT,
+        *,
         eligible: bool = True,
         **indicators: int,
     ) -> list[str]:

@@ -13,11 +13,9 @@ from services.notifier.domain.due import Owed, Stage, due_stages, stages_of
 from services.notifier.domain.hours import after_working_hours
 from services.notifier.domain.picture import Picture
 from services.notifier.domain.watch import Findings, Watch
-from tests.support.notifying import PLAN, changed, local
+from tests.support.notifying import ALERTS, PLAN, changed, local
 from tests.support.sequences import reported, stated
 
-ALERTS = PLAN.alerts
-assert ALERTS is not None
 JULY = date(2023, 7, 14)
 UNIT = "31399"
 

@@ -8,6 +8,7 @@ from email.mime.multipart import MIMEMultipart
 from email.mime.text import MIMEText
 from email.utils import format_datetime, formataddr
 from pathlib import Path
+from typing import Any
 
 from itsdangerous import BadSignature, URLSafeSerializer
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
@@ -92,9 +93,7 @@ class Composer:
         )
         return mail
 
-    def _headers(
-        self, letter: Letter, contact: Contact, heading: str
-    ) -> dict[str, str | Header]:
+    def _headers(self, letter: Letter, contact: Contact, heading: str) -> dict[str, Any]:
         """In the older form of `email`: the newer one of Python 3.11 loses spaces of long Vietnamese subjects."""
         settings = self._settings
         thread = {"In-Reply-To": letter.reply_to, "References": letter.reply_to}
