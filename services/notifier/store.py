@@ -1,6 +1,6 @@
 """What the notifier keeps: occasions, notices (person and occasion), mails, contacts, silences, levels."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -85,6 +85,28 @@ class NotifierStore:
         await self.occasions.update_many(
             {"_id": {"$in": list(numbers)}, "step": step}, {"$set": {"step": "done"}}
         )
+
+    async def start_escalations(self, due: Mapping[str, datetime]) -> None:
+        """When the chain goes on, for occasions that begin to wait; one that waits already goes on waiting."""
+        for some in _portions(
+            [
+                UpdateOne({"_id": number, "escalate_at": None}, {"$set": {"escalate_at": at}})
+                for number, at in due.items()
+            ]
+        ):
+            await write_all(self.occasions, some)
+
+    async def claim_mails(self, most: int, now_ms: int) -> list[Document]:
+        """Some mails that are due, marked as being sent."""
+        due = {"state": "queued", "step": "adopted", "next_try_ms": {"$lte": now_ms}}
+        found = await self.mails.find(due).sort("next_try_ms", 1).to_list(most)
+        if not found:
+            return []
+        numbers = [mail["_id"] for mail in found]
+        await self.mails.update_many(
+            {"_id": {"$in": numbers}}, {"$set": {"state": "sending"}, "$inc": {"attempts": 1}}
+        )
+        return [mail | {"attempts": mail["attempts"] + 1} for mail in found]
 
     async def add_notices(self, notices: Sequence[Document]) -> None:
         """New ones; those that are there already stay as they are."""

@@ -1,8 +1,7 @@
 """The embedded mail catcher: a real SMTP server on loopback that keeps the last mails and sends nothing on."""
 
 import asyncio
-from email import message_from_bytes
-from email.message import EmailMessage
+from email.parser import BytesHeaderParser
 from email.policy import default
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
@@ -11,7 +10,7 @@ from pymongo.errors import PyMongoError
 
 from services.runtime.clock import Clock, FrozenClock, wall_milliseconds
 from services.runtime.logging import get_logger
-from services.runtime.mongo import Collection
+from services.runtime.mongo import RELAXED, Collection
 
 log = get_logger(__name__)
 LARGEST_MAIL = 1_000_000
@@ -22,7 +21,7 @@ class Catcher:
     """Puts every mail into a collection, and lets the oldest go."""
 
     def __init__(self, caught: Collection, keeps: int, clock: Clock | FrozenClock) -> None:
-        self._caught = caught
+        self._caught = caught.with_options(write_concern=RELAXED)
         self._keeps = keeps
         self._clock = clock
         self._number = wall_milliseconds()
@@ -34,7 +33,7 @@ class Catcher:
         """Keep one mail; a repeat with the same Message-ID is kept once."""
         content = envelope.content
         raw = content if isinstance(content, bytes) else str(content or "").encode()
-        mail = message_from_bytes(raw, _class=EmailMessage, policy=default)
+        mail = BytesHeaderParser(policy=default).parsebytes(raw)
         self._number += 1
         kept = {
             "number": self._number,

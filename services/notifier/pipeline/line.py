@@ -1,5 +1,6 @@
 """The stages in their order: route, dedupe, mute, group, compose, escalate, record. Each can be taken again."""
 
+import asyncio
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -116,16 +117,14 @@ class Line:
         ]
 
     async def _start_escalations(self, occasions: Iterable[Document], now: datetime) -> None:
+        due: dict[str, datetime] = {}
         for occasion in occasions:
             found = self._rule(occasion)
             if found is not None and found[2].escalates:
                 plan, alerts, _ = found
                 hours = alerts.escalate_after_hours
-                due = after_working_hours(now, hours, alerts, plan.workdays)
-                await self._store.occasions.update_one(
-                    {"_id": occasion["_id"], "escalate_at": None},
-                    {"$set": {"escalate_at": due, "level": 0}},
-                )
+                due[occasion["_id"]] = after_working_hours(now, hours, alerts, plan.workdays)
+        await self._store.start_escalations(due)
 
     async def route_retractions(self, now: datetime) -> None:
         """What turned out wrong: what waits is dropped, who was told is told so in the same thread."""
@@ -286,10 +285,12 @@ class Line:
         numbers = [n["occasion"] for letter in letters for n in letter.notices]
         found = self._store.occasions.find({"_id": {"$in": numbers}})
         occasions = {o["_id"]: o async for o in found}
-        return [
-            self._mail(letter, self._people[letter.person], occasions, day, now)
-            for letter in letters
-        ]
+        written = []
+        for letter in letters:
+            contact = self._people[letter.person]
+            written.append(self._mail(letter, contact, occasions, day, now))
+            await asyncio.sleep(0)  # thousands take a while; mails go out meanwhile
+        return written
 
     def _mail(
         self,

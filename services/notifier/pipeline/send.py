@@ -8,11 +8,11 @@ import asyncio
 import random
 import ssl
 import zlib
+from collections import deque
 from collections.abc import Awaitable, Callable
 
 import aiosmtplib
 from prometheus_client import Counter, Gauge
-from pymongo import ReturnDocument
 from pymongo.errors import PyMongoError
 
 from services.notifier.settings import NotifierSettings
@@ -25,6 +25,8 @@ log = get_logger(__name__)
 MAILS = Counter("notifier_mails", "Answers of the mail server to our mails.", ["outcome"])
 SMTP_UP = Gauge("notifier_smtp_up", "1 while the mail server can be reached.")
 IDLE_SECONDS = 0.2
+CLAIMED = 30
+"""Mails taken out of the queue at a time."""
 PROBE_SECONDS = 15.0
 PAUSE_SECONDS = 5.0
 """After a connection failed."""
@@ -138,9 +140,13 @@ class Sender:
         self._clock = clock
         self._also = also
         self._throttle = Throttle(settings.mail_per_minute)
+        self._claimed: deque[Document] = deque()
+        """Marked as being sent, and not begun yet."""
+        self._claiming = asyncio.Lock()
 
     async def recover(self) -> None:
         """Mails that were being sent when the last run ended go again, with the same Message-ID."""
+        self._claimed.clear()
         await self._store.mails.update_many({"state": "sending"}, {"$set": {"state": "queued"}})
 
     async def work(self) -> None:
@@ -192,28 +198,24 @@ class Sender:
         self, client: aiosmtplib.SMTP | None
     ) -> tuple[aiosmtplib.SMTP | None, bool]:
         """Send one mail, if one is due."""
-        due = {
-            "state": "queued",
-            "step": "adopted",
-            "next_try_ms": {"$lte": wall_milliseconds()},
-        }
-        if await self._store.mails.find_one(due, {"_id": 1}) is None:
+        if not self._claimed and not await self._claim():
             return client, False
         if client is None or not client.is_connected:
             client = await self._post.connect()
-        mail = await self._claim(due)
-        if mail is None:
-            return client, False
+        if not self._claimed:  # another connection was faster
+            return client, True
+        mail = self._claimed.popleft()
         await self._throttle.wait()
         return (client if await self._send(client, mail) else None), True
 
-    async def _claim(self, due: Document) -> Document | None:
-        return await self._store.mails.find_one_and_update(
-            due,
-            {"$set": {"state": "sending"}, "$inc": {"attempts": 1}},
-            sort=[("next_try_ms", 1)],
-            return_document=ReturnDocument.AFTER,
-        )
+    async def _claim(self) -> bool:
+        """Take several mails out of the queue, for all connections; whether there are some now."""
+        async with self._claiming:
+            if not self._claimed:
+                self._claimed.extend(
+                    await self._store.claim_mails(CLAIMED, wall_milliseconds())
+                )
+        return bool(self._claimed)
 
     async def _send(self, client: aiosmtplib.SMTP, mail: Document) -> bool:
         """Whether the connection can be used again."""
