@@ -7,6 +7,7 @@ from fastapi import APIRouter, HTTPException, Query, Request
 from services.notifier.reading import Ledger, Line
 from services.notifier.wording import reason_in_words
 from services.runtime.access.guard import Guard
+from services.runtime.access.rules import access
 from services.runtime.auth import Principal, Role
 from services.runtime.web.i18n import Words
 
@@ -30,7 +31,11 @@ def alerts_api(ledger: Ledger, guard: Guard) -> APIRouter:
     """`GET /api/v1/alerts`."""
     router = APIRouter(prefix="/api/v1/alerts", tags=["alerts"])
 
-    @router.get("", summary="The ledger of alerts, newest first, fifty a page")
+    @router.get(
+        "",
+        summary="The ledger of alerts, newest first, fifty a page",
+        openapi_extra=access(*SEES_ALL, Role.OFFICER, Role.HEAD),
+    )
     async def alerts(  # noqa: PLR0913, PLR0917 - one parameter for each filter
         request: Request,
         plan: str = "",

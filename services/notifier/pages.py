@@ -18,6 +18,7 @@ from services.notifier.wording import (
     state_in_words,
 )
 from services.runtime.access.guard import Guard
+from services.runtime.access.rules import access, all_of, everybody
 from services.runtime.auth import Principal, Role
 from services.runtime.web.site import Site
 
@@ -26,6 +27,7 @@ MAIL_POLICY = (
     "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
 )
 """A mail is foreign content: nothing runs in it, nothing is fetched for it."""
+OF_UNITS = (Role.OFFICER, Role.HEAD)
 OFFICE = (Role.REVIEWER,)
 WATCHES = (Role.REVIEWER, Role.OBSERVER)
 LONGEST_REASON = 300
@@ -67,7 +69,7 @@ def form_in_words(form: str, words: object) -> str:
 def alert_pages(ledger: Ledger, guard: Guard, site: Site) -> APIRouter:
     """All pages under `/alerts` and `/mail`."""
     router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
-    router.include_router(site.router())
+    router.include_router(all_of(site.router(), everybody()))
     _add_mine(router, ledger, guard, site)
     _add_links(router, ledger, site)
     _add_ledger(router, ledger, guard, site)
@@ -89,21 +91,21 @@ def _tabs(who: Principal) -> dict[str, bool]:
 
 
 def _add_mine(router: APIRouter, ledger: Ledger, guard: Guard, site: Site) -> None:
-    @router.get("/alerts")
+    @router.get("/alerts", openapi_extra=access(*SEES_ALL, *OF_UNITS))
     async def mine(request: Request) -> Response:
         """What concerns my units and is still open; whoever has no unit is shown the ledger."""
-        who = await guard.require(request, *SEES_ALL, Role.OFFICER, Role.HEAD)
+        who = await guard.require(request, *SEES_ALL, *OF_UNITS)
         if not who.has(Role.OFFICER, Role.HEAD) or Role.ADMIN in who.grants:
             return RedirectResponse("/alerts/ledger", 303)
         found = await ledger.open_alerts(who, site.words_for(request))
         return site.page(request, "mine.html", tabs=_tabs(who), found=found)
 
-    @router.post("/alerts/take")
+    @router.post("/alerts/take", openapi_extra=access(*OF_UNITS))
     async def take(
         request: Request, occasion: Annotated[str, Form(max_length=500)]
     ) -> Response:
         """Somebody takes up an alert of their unit."""
-        who = await guard.require(request, Role.OFFICER, Role.HEAD)
+        who = await guard.require(request, *OF_UNITS)
         found = await ledger.store.occasions.find_one({"_id": occasion})
         if found is None or not who.may_act_for(found["unit"], Role.OFFICER, Role.HEAD):
             raise HTTPException(404)
@@ -112,7 +114,7 @@ def _add_mine(router: APIRouter, ledger: Ledger, guard: Guard, site: Site) -> No
 
 
 def _add_links(router: APIRouter, ledger: Ledger, site: Site) -> None:
-    @router.get("/alerts/ack/{signed}")
+    @router.get("/alerts/ack/{signed}", openapi_extra=everybody())
     async def ask(request: Request, signed: str) -> HTMLResponse:
         """What the link in a mail opens: nothing changes until the button is pressed."""
         found = await ledger.notice_of_link(signed)
@@ -123,7 +125,7 @@ def _add_links(router: APIRouter, ledger: Ledger, site: Site) -> None:
             request, "acknowledge.html", alert=alert, occasion=found[1], signed=signed
         )
 
-    @router.post("/alerts/ack/{signed}")
+    @router.post("/alerts/ack/{signed}", openapi_extra=everybody())
     async def confirm(signed: str) -> Response:
         """The button: who holds the mail may press it."""
         found = await ledger.notice_of_link(signed)
@@ -134,7 +136,7 @@ def _add_links(router: APIRouter, ledger: Ledger, site: Site) -> None:
 
 
 def _add_ledger(router: APIRouter, ledger: Ledger, guard: Guard, site: Site) -> None:
-    @router.get("/alerts/ledger")
+    @router.get("/alerts/ledger", openapi_extra=access(*SEES_ALL))
     async def lines(
         request: Request,
         unit: str = "",
@@ -164,7 +166,7 @@ def _add_ledger(router: APIRouter, ledger: Ledger, guard: Guard, site: Site) -> 
 
 
 def _add_previews(router: APIRouter, ledger: Ledger, guard: Guard, site: Site) -> None:
-    @router.get("/alerts/previews")
+    @router.get("/alerts/previews", openapi_extra=access(*WATCHES))
     async def previews(request: Request, plan: str = "", rule: str = "") -> HTMLResponse:
         """Every alert as a mail, with invented data."""
         who = await guard.require(request, *WATCHES)
@@ -187,7 +189,7 @@ def _add_previews(router: APIRouter, ledger: Ledger, guard: Guard, site: Site) -
             subject=subject,
         )
 
-    @router.get("/alerts/previews/{plan}/{rule}/html")
+    @router.get("/alerts/previews/{plan}/{rule}/html", openapi_extra=access(*WATCHES))
     async def preview_html(request: Request, plan: str, rule: str) -> HTMLResponse:
         """The HTML part alone, for the frame."""
         await guard.require(request, *WATCHES)
@@ -200,7 +202,7 @@ def _add_previews(router: APIRouter, ledger: Ledger, guard: Guard, site: Site) -
 
 
 def _add_silences(router: APIRouter, ledger: Ledger, guard: Guard, site: Site) -> None:
-    @router.get("/alerts/silences")
+    @router.get("/alerts/silences", openapi_extra=access(*WATCHES))
     async def silences(request: Request, faults: str = "") -> HTMLResponse:
         """What is not told at present, by whose decision and why."""
         who = await guard.require(request, *WATCHES)
@@ -216,7 +218,7 @@ def _add_silences(router: APIRouter, ledger: Ledger, guard: Guard, site: Site) -
             | dict(parse_qsl(request.url.query)),
         )
 
-    @router.post("/alerts/silences")
+    @router.post("/alerts/silences", openapi_extra=access(*OFFICE))
     async def silence(
         request: Request,
         unit: Annotated[str, Form(max_length=LONGEST_CODE)] = "",
@@ -234,7 +236,7 @@ def _add_silences(router: APIRouter, ledger: Ledger, guard: Guard, site: Site) -
         await ledger.silence(who.subject, unit, rule, reason.strip(), end)
         return RedirectResponse("/alerts/silences", 303)
 
-    @router.post("/alerts/silences/{number}/end")
+    @router.post("/alerts/silences/{number}/end", openapi_extra=access(*OFFICE))
     async def end_silence(request: Request, number: str) -> Response:
         """End one before its time."""
         who = await guard.require(request, *OFFICE)
@@ -268,7 +270,7 @@ def _silence_faults(
 
 
 def _add_service(router: APIRouter, ledger: Ledger, guard: Guard, site: Site) -> None:
-    @router.get("/alerts/service")
+    @router.get("/alerts/service", openapi_extra=access(*WATCHES))
     async def service(request: Request) -> HTMLResponse:
         """How the notifier and the mail server do; test mails."""
         who = await guard.require(request, *WATCHES)
@@ -282,7 +284,7 @@ def _add_service(router: APIRouter, ledger: Ledger, guard: Guard, site: Site) ->
             settings=ledger.settings,
         )
 
-    @router.post("/alerts/service/test")
+    @router.post("/alerts/service/test", openapi_extra=access(*OFFICE))
     async def test(
         request: Request, contact: Annotated[str, Form(max_length=LONGEST_CODE)]
     ) -> Response:
@@ -294,7 +296,7 @@ def _add_service(router: APIRouter, ledger: Ledger, guard: Guard, site: Site) ->
 
 
 def _add_mail(router: APIRouter, ledger: Ledger, guard: Guard, site: Site) -> None:
-    @router.get("/mail")
+    @router.get("/mail", openapi_extra=access(*OFFICE))
     async def mails(request: Request, page: int = 1) -> HTMLResponse:
         """Mails that the embedded catcher kept."""
         who = await guard.require(request, *OFFICE)
@@ -305,7 +307,7 @@ def _add_mail(router: APIRouter, ledger: Ledger, guard: Guard, site: Site) -> No
             request, "mails.html", tabs=_tabs(who), found=found, more=more, page=max(1, page)
         )
 
-    @router.get("/mail/{number}")
+    @router.get("/mail/{number}", openapi_extra=access(*OFFICE))
     async def one(request: Request, number: int) -> HTMLResponse:
         """One of them: its headers, its text, its HTML in a frame."""
         who = await guard.require(request, *OFFICE)
@@ -322,7 +324,7 @@ def _add_mail(router: APIRouter, ledger: Ledger, guard: Guard, site: Site) -> No
             text=part_of(mail, "plain"),
         )
 
-    @router.get("/mail/{number}/html")
+    @router.get("/mail/{number}/html", openapi_extra=access(*OFFICE))
     async def html(request: Request, number: int) -> HTMLResponse:
         """The HTML part alone, for the frame."""
         await guard.require(request, *OFFICE)
