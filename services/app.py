@@ -13,6 +13,9 @@ from starlette.types import Receive, Scope, Send
 from services.changing import candidate_of, publisher
 from services.intake.app import IntakeWeb
 from services.intake.http import INDICATOR_EVENTS, PORTAL_EVENTS, Endpoint, doors
+from services.notifier.app import NotifierWeb
+from services.notifier.http import alerts_api
+from services.notifier.reading import Ledger
 from services.runtime import metrics
 from services.runtime.access.app import AccessWeb
 from services.runtime.access.application import Access
@@ -113,8 +116,7 @@ class Front:
 
 def create_app(settings: Settings) -> Front:
     """All web faces on one origin."""
-    health = Health()
-    site = leaderboard_site()
+    health, site = Health(), leaderboard_site()
     workers = WorkerReadiness(settings.worker_urls)
     health.check("workers", workers.trouble)
 
@@ -130,9 +132,10 @@ def create_app(settings: Settings) -> Front:
             front.doors = intake.endpoints
             front.entrance.find_session = people.access.find_session
             app.include_router(intake.router)
-            people.mount(app)
-            board.mount(app)
-            for face in (people, intake, board):
+            alerts = NotifierWeb(own, people.guard)
+            for pages in (people, board, alerts):
+                pages.mount(app)
+            for face in (people, intake, board, alerts):
                 await stack.enter_async_context(face.running(health))
             app.state.navigation = Navigation(app, LINKS)
             await own.start_bus(health)
@@ -166,6 +169,7 @@ def openapi() -> dict[str, Any]:
     app.include_router(doors(dict.fromkeys((PORTAL_EVENTS, INDICATOR_EVENTS), _not_running)))
     app.include_router(standings_api(Audience(cast("Feed", None))))
     app.include_router(access_api(cast("Access", None), cast("Guard", None)))
+    app.include_router(alerts_api(cast("Ledger", None), cast("Guard", None)))
     _operations(app, Health())
     return app.openapi()
 

@@ -130,7 +130,7 @@ def docs(
 
 def register(app: typer.Typer) -> None:
     """Add these commands to the command line."""
-    from services import demo, people_commands  # noqa: PLC0415
+    from services import alert_commands, demo, people_commands  # noqa: PLC0415
     from services.proving import proof_commands  # noqa: PLC0415
 
     app.command("verify")(verify)
@@ -141,3 +141,4 @@ def register(app: typer.Typer) -> None:
     app.add_typer(proof_commands, name="proof")
     app.add_typer(people_commands.person_commands, name="person")
     app.add_typer(people_commands.audit_commands, name="audit")
+    app.add_typer(alert_commands.contact_commands, name="contacts")
