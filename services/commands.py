@@ -130,7 +130,7 @@ def docs(
 
 def register(app: typer.Typer) -> None:
     """Add these commands to the command line."""
-    from services import demo, people_commands  # noqa: PLC0415
+    from services import demo, key_commands, people_commands  # noqa: PLC0415
 
     app.command("verify")(verify)
     app.command("docs")(docs)
@@ -139,3 +139,4 @@ def register(app: typer.Typer) -> None:
     app.add_typer(letter_commands, name="dead-letters")
     app.add_typer(people_commands.person_commands, name="person")
     app.add_typer(people_commands.audit_commands, name="audit")
+    app.add_typer(key_commands.key_commands, name="keys")

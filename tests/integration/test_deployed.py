@@ -1,0 +1,329 @@
+"""The containers of `docker-compose.yml` as processes of this machine: with passwords, on least privileges, watched.
+
+Not tried here, for want of an engine: the images themselves, their networks and health checks.
+"""
+
+import json
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pymongo
+import pytest
+import redis
+import yaml
+from pymongo.errors import OperationFailure, PyMongoError
+
+from contracts.events import DossierRecorded
+from services.cli import WORKERS
+from services.runtime.binaries import find
+from services.runtime.datafolder import free_port
+from tests.support.deployment import (
+    ALERTS,
+    DEPLOY,
+    command_of,
+    environment_of,
+    make_secrets,
+    queries,
+)
+from tests.support.system import PLAN, ROOT, wait_until
+
+pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("deployed")]
+LIMIT = 60
+DOSSIER: dict[str, Any] = DossierRecorded.example | {"unit": "31408", "fee_due": None}
+NOT_YET = {"notifier", "reports"} - set(WORKERS)
+"""Workers whose alerts and panels have no data because this program has no such worker."""
+ONLY_IN_TROUBLE = ("Dead letters", "Lost by the bus")
+"""Panels that are rightly empty as long as nothing is wrong."""
+
+
+@dataclass(slots=True)
+class Deployed:
+    """What runs, and where."""
+
+    secrets: Path
+    folder: Path
+    mongo: str
+    ports: dict[str, int] = field(default_factory=dict)
+    started: list["subprocess.Popen[bytes]"] = field(default_factory=list)
+
+    def start(self, *words: str | Path, env: dict[str, str] | None = None) -> None:
+        """A process that ends with the block."""
+        with (self.folder / "log").open("ab") as log:
+            self.started.append(
+                subprocess.Popen(
+                    [str(word) for word in words], env=env, cwd=ROOT, stdout=log, stderr=log
+                )
+            )
+
+    def end(self) -> None:
+        """Leave nothing behind."""
+        for process in reversed(self.started):
+            process.kill()
+        for process in self.started:
+            process.wait(10)
+
+    def log(self) -> str:
+        """The end of what all of them said."""
+        return (self.folder / "log").read_text(errors="replace")[-3_000:]
+
+    def secret(self, name: str) -> str:
+        """One secret."""
+        return (self.secrets / name).read_text("utf-8").strip()
+
+    def client(self, name: str) -> "pymongo.MongoClient[dict[str, Any]]":
+        """The database as one of its users."""
+        return pymongo.MongoClient(
+            self.secret(f"mongo_url_{name}"), serverSelectionTimeoutMS=20_000
+        )
+
+    def command(self, *words: str) -> str:
+        """`thidua …` in the container for commands."""
+        data = self.folder / "data"
+        (data / "keys").parent.mkdir(exist_ok=True)
+        shutil.copytree(self.secrets / "keys", data / "keys", dirs_exist_ok=True)
+        done = subprocess.run(
+            [*command_of("commands")[:3], *words, "--data", str(data)],
+            env=environment_of("commands", self.secrets, {}),
+            cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    @property
+    def base(self) -> str:
+        """Where the web process is."""
+        return f"http://127.0.0.1:{self.ports['web']}"
+
+
+def start_databases(system: Deployed, mongo_port: int, redis_port: int) -> None:
+    """As the official images do: a key file, a root user, a password."""
+    (system.folder / "mongod").mkdir()
+    keyfile = system.folder / "keyfile"
+    shutil.copy(system.secrets / "mongo_keyfile", keyfile)
+    keyfile.chmod(0o400)
+    system.start(
+        find("mongod").path, "--dbpath", system.folder / "mongod", "--port", str(mongo_port),
+        "--bind_ip", "127.0.0.1", "--replSet", "rs0", "--keyFile", keyfile,
+    )  # fmt: skip
+    conf = system.folder / "redis.conf"
+    conf.write_text(
+        f"{system.secret('redis.conf')}\nport {redis_port}\nbind 127.0.0.1\ndir {system.folder}\n"
+    )
+    system.start(find("redis-server").path, conf)
+
+
+def make_users(system: Deployed, port: int) -> None:
+    """What `deploy/mongo/init.js` does with `access.json`."""
+    password = system.secret("mongo_root_password")
+    local = f"mongodb://127.0.0.1:{port}/?directConnection=true"
+    with pymongo.MongoClient[dict[str, Any]](local, serverSelectionTimeoutMS=20_000) as first:
+        members = [{"_id": 0, "host": f"127.0.0.1:{port}"}]
+        first.admin.command("replSetInitiate", {"_id": "rs0", "members": members})
+        wait_until(lambda: bool(first.admin.command("hello")["isWritablePrimary"]), 30)
+        first.admin.command("createUser", "root", pwd=password, roles=["root"])
+    access = json.loads((DEPLOY / "mongo/access.json").read_text("utf-8"))
+    with pymongo.MongoClient[dict[str, Any]](
+        local, username="root", password=password, serverSelectionTimeoutMS=20_000
+    ) as root:
+        privilege = {
+            "resource": {"db": "journal", "collection": ""},
+            "actions": access["journal"],
+        }
+        root.journal.command("createRole", "appender", privileges=[privilege], roles=[])
+        for user, databases in access["users"].items():
+            roles = [{"role": "readWrite", "db": own} for own in databases]
+            roles.append({"role": "appender", "db": "journal"})
+            secret = system.secret(f"mongo_password_{user}")
+            root.admin.command("createUser", user, pwd=secret, roles=roles)
+
+
+def start_ours(system: Deployed) -> None:
+    """Every container of ours, as compose starts it."""
+    names = ["web", *(f"worker-{name}" for name in WORKERS)]
+    system.ports |= {name: free_port() for name in names}
+    urls = json.dumps([f"http://127.0.0.1:{system.ports['worker-scoring']}"])
+    (system.folder / "keys").mkdir()
+    shutil.copytree(system.secrets / "keys/verifying", system.folder / "keys/verifying")
+    for name in names:
+        changed = {"THIDUA_PORT": str(system.ports[name])}
+        if name == "web":
+            changed |= {
+                "THIDUA_WORKER_URLS": urls,
+                "THIDUA_KEYS_DIR": str(system.folder / "keys"),
+            }
+        env = environment_of(name, system.secrets, changed)
+        system.start(*command_of(name), env=env)
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+    folder = tmp_path_factory.mktemp("deployed")
+    mongo_port, redis_port = free_port(), free_port()
+    secrets = make_secrets(
+        folder / "secrets", f"127.0.0.1:{mongo_port}", f"127.0.0.1:{redis_port}"
+    )
+    found = Deployed(secrets, folder, f"127.0.0.1:{mongo_port}")
+    with ExitStack() as stack:
+        stack.callback(found.end)
+        start_databases(found, mongo_port, redis_port)
+        make_users(found, mongo_port)
+        found.command("plan", "publish", "deploy/plans/phung-hiep-2023")
+        start_ours(found)
+        wait_until(lambda: is_ready(found.base), LIMIT, found.log)
+        yield found
+
+
+def is_ready(base: str) -> bool:
+    try:
+        return httpx.get(f"{base}/readyz", timeout=5).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def send(system: Deployed) -> None:
+    token = system.command("token", "--role", "portal")
+    answer = httpx.post(
+        f"{system.base}/api/v1/portal/events",
+        json=[DOSSIER, DOSSIER | {"unit": "00000", "dossier": "unknown"}, {"wrong": 1}],
+        headers={"Authorization": f"Bearer {token}"},
+        timeout=20,
+    )
+    assert answer.status_code == 202, answer.text
+
+
+def counted(system: Deployed) -> int:
+    board = httpx.get(
+        f"{system.base}/api/v1/standings/{PLAN}/commune", params={"period": "2023"}, timeout=20
+    ).json()
+    (row,) = [row for row in board["rows"] if row["unit"] == "31408"]
+    return int(row["counters"].get("X13", [0, 0])[0])
+
+
+def test_an_event_reaches_the_board_through_processes_that_may_do_only_their_own(
+    system: Deployed,
+) -> None:
+    send(system)
+    wait_until(lambda: counted(system) == 1, LIMIT, system.log)
+
+
+def test_the_journal_takes_entries_and_gives_none_up(system: Deployed) -> None:
+    for name in ("web", "scoring", "commands"):
+        with system.client(name) as client:
+            kept = client.journal.plan.count_documents({})
+            client.journal.probe.insert_one({"by": name})
+            for attempt in (
+                lambda c=client: c.journal.plan.delete_many({}),
+                lambda c=client: c.journal.plan.update_many({}, {"$set": {"count": 0}}),
+                lambda c=client: c.journal.plan.drop(),
+            ):
+                with pytest.raises(OperationFailure, match="not authorized"):
+                    attempt()
+            assert client.journal.plan.count_documents({}) == kept > 0
+
+
+def test_a_worker_reads_no_other_services_database_and_a_stranger_reads_none(
+    system: Deployed,
+) -> None:
+    with system.client("scoring") as client:
+        client.scoring.marks.find_one({})
+        with pytest.raises(OperationFailure, match="not authorized"):
+            client.accounts.accounts.find_one({})
+    with (
+        pymongo.MongoClient[dict[str, Any]](f"mongodb://{system.mongo}/") as stranger,
+        pytest.raises(PyMongoError, match="requires authentication"),
+    ):
+        stranger.scoring.marks.find_one({})
+    url = system.secret("redis_url")
+    assert redis.Redis.from_url(url).ping()
+    with pytest.raises(redis.AuthenticationError):
+        redis.Redis.from_url(f"redis://{url.partition('@')[2]}").ping()
+
+
+def test_the_health_check_of_the_image_tells_a_live_process_from_a_dead_one(
+    system: Deployed,
+) -> None:
+    def probe(port: int) -> int:
+        return subprocess.run(
+            [*command_of("web")[:1], DEPLOY / "probe.py", "/readyz"],
+            env={"THIDUA_PORT": str(port)},
+            capture_output=True,
+            timeout=20,
+            check=False,
+        ).returncode
+
+    assert probe(system.ports["web"]) == 0
+    assert probe(free_port()) == 1
+
+
+def ask(address: str, query: str) -> list[Any]:
+    answer = httpx.get(f"{address}/api/v1/query", params={"query": query}, timeout=20).json()
+    assert answer["status"] == "success", f"{query}: {answer}"
+    return list(answer["data"]["result"])
+
+
+def has_no_worker(query: str) -> bool:
+    return any(f'job="{name}"' in query for name in NOT_YET)
+
+
+def test_every_query_of_panels_and_alerts_is_answered_by_a_real_prometheus(
+    system: Deployed,
+) -> None:
+    binary = shutil.which("prometheus")
+    if binary is None:
+        pytest.skip("prometheus is not installed here")
+    address = start_prometheus(system, binary)
+    wait_until(lambda: is_scraped(address, len(system.ports)), LIMIT, system.log)
+    silent = {rule["alert"] for rule in ALERTS}
+    wanted = {
+        name: query
+        for name, query in queries().items()
+        if not has_no_worker(query)
+        and name not in silent
+        and not any(title in name for title in ONLY_IN_TROUBLE)
+    }
+    end = time.monotonic() + LIMIT
+    while wanted and time.monotonic() < end:
+        send(system)
+        wanted = {name: query for name, query in wanted.items() if not ask(address, query)}
+    assert not wanted
+    for query in queries().values():
+        ask(address, query)
+    rules = httpx.get(f"{address}/api/v1/rules", timeout=20).json()["data"]["groups"][0]
+    assert {rule["name"] for rule in rules["rules"]} == silent
+    assert {rule["health"] for rule in rules["rules"]} <= {"ok", "unknown"}
+    assert ask(address, "up == 0") == []
+
+
+def is_scraped(address: str, processes: int) -> bool:
+    try:
+        return len(ask(address, "up == 1")) == processes
+    except httpx.HTTPError:
+        return False
+
+
+def start_prometheus(system: Deployed, binary: str) -> str:
+    """The shipped configuration with the addresses of this machine, looked at each second."""
+    config = yaml.safe_load((DEPLOY / "prometheus/prometheus.yml").read_text("utf-8"))
+    config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
+    jobs = []
+    for job in config["scrape_configs"]:
+        (target,) = job["static_configs"][0]["targets"]
+        if port := system.ports.get(target.partition(":")[0]):
+            jobs.append(job | {"static_configs": [{"targets": [f"127.0.0.1:{port}"]}]})
+    folder = system.folder / "prometheus"
+    folder.mkdir()
+    (folder / "prometheus.yml").write_text(yaml.safe_dump(config | {"scrape_configs": jobs}))
+    shutil.copy(DEPLOY / "prometheus/alerts.yml", folder)
+    address = f"127.0.0.1:{free_port()}"
+    system.start(
+        binary, f"--config.file={folder / 'prometheus.yml'}",
+        f"--storage.tsdb.path={folder / 'data'}", f"--web.listen-address={address}",
+    )  # fmt: skip
+    return f"http://{address}"
