@@ -130,10 +130,12 @@ def docs(
 
 def register(app: typer.Typer) -> None:
     """Add these commands to the command line."""
-    from services import demo, key_commands, people_commands  # noqa: PLC0415
+    from services import backup_commands, demo, key_commands, people_commands  # noqa: PLC0415
 
     app.command("verify")(verify)
     app.command("docs")(docs)
+    app.command("backup")(backup_commands.backup)
+    app.command("restore")(backup_commands.restore)
     app.command("demo")(demo.demo)
     app.add_typer(plan_commands, name="plan")
     app.add_typer(letter_commands, name="dead-letters")

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bson.codec_options import CodecOptions
+from bson.raw_bson import RawBSONDocument
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, AsyncIOMotorDatabase
 from pymongo import ReadPreference
 from pymongo.errors import BulkWriteError
@@ -16,7 +17,10 @@ Document = dict[str, Any]
 Client = AsyncIOMotorClient[Document]
 Database = AsyncIOMotorDatabase[Document]
 Collection = AsyncIOMotorCollection[Document]
+RawCollection = AsyncIOMotorCollection[RawBSONDocument]
+"""Documents as the server sends them, not decoded."""
 
+AWARE: CodecOptions[Document] = CodecOptions(tz_aware=True)
 DURABLE = WriteConcern(w="majority", j=True, wtimeout=10_000)
 DUPLICATE_KEY = 11_000
 RELAXED = WriteConcern(w=1, j=False)

@@ -180,9 +180,9 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
         yield found
 
 
-def is_ready(base: str) -> bool:
+def is_ready(base: str, path: str = "/readyz") -> bool:
     try:
-        return httpx.get(f"{base}/readyz", timeout=5).status_code == 200
+        return httpx.get(f"{base}{path}", timeout=5).status_code == 200
     except httpx.HTTPError:
         return False
 
@@ -279,7 +279,8 @@ def test_every_query_of_panels_and_alerts_is_answered_by_a_real_prometheus(
     if binary is None:
         pytest.skip("prometheus is not installed here")
     address = start_prometheus(system, binary)
-    wait_until(lambda: is_scraped(address, len(system.ports)), LIMIT, system.log)
+    wait_until(lambda: is_ready(address, "/-/ready"), LIMIT, system.log)
+    wait_until(lambda: len(ask(address, "up == 1")) == len(system.ports), LIMIT, system.log)
     silent = {rule["alert"] for rule in ALERTS}
     wanted = {
         name: query
@@ -299,13 +300,6 @@ def test_every_query_of_panels_and_alerts_is_answered_by_a_real_prometheus(
     assert {rule["name"] for rule in rules["rules"]} == silent
     assert {rule["health"] for rule in rules["rules"]} <= {"ok", "unknown"}
     assert ask(address, "up == 0") == []
-
-
-def is_scraped(address: str, processes: int) -> bool:
-    try:
-        return len(ask(address, "up == 1")) == processes
-    except httpx.HTTPError:
-        return False
 
 
 def start_prometheus(system: Deployed, binary: str) -> str:
