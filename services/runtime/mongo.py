@@ -18,7 +18,6 @@ Client = AsyncIOMotorClient[Document]
 Database = AsyncIOMotorDatabase[Document]
 Collection = AsyncIOMotorCollection[Document]
 RawCollection = AsyncIOMotorCollection[RawBSONDocument]
-"""Documents as the server sends them, not decoded."""
 
 AWARE: CodecOptions[Document] = CodecOptions(tz_aware=True)
 DURABLE = WriteConcern(w="majority", j=True, wtimeout=10_000)
@@ -51,6 +50,17 @@ def database(
         write_concern=DURABLE if durable else RELAXED,
         read_concern=ReadConcern("local"),
     )
+
+
+def raw(client: Client, database: str, name: str) -> RawCollection:
+    """A collection whose documents stay as the server sends them; only what a majority has."""
+    collection: Any = client[database].get_collection(
+        name,
+        codec_options=CodecOptions(document_class=RawBSONDocument),
+        read_concern=ReadConcern("majority"),
+    )
+    found: RawCollection = collection
+    return found
 
 
 def prefix_of(database: Database) -> str:

@@ -7,9 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import bson
-from bson.codec_options import CodecOptions
-from bson.raw_bson import RawBSONDocument
-from pymongo.read_concern import ReadConcern
 
 from services.runtime import mongo
 from services.runtime.backup.archive import ArchiveError, ArchiveWriter, Manifest
@@ -23,7 +20,6 @@ ANCHORS = "audit_anchors"
 SYSTEM = frozenset({"admin", "config", "local"})
 DOCUMENTS_A_READ = 200
 KEPT_FILES = ("keys/**/*.pem", "clock.json")
-_RAW: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
 
 
 @dataclass(slots=True)
@@ -108,9 +104,7 @@ class _Taking:
 
     async def _collection(self, database: str, described: dict[str, Any]) -> None:
         name = described["name"]
-        collection: mongo.RawCollection = self._own.client[
-            self._prefix + database
-        ].get_collection(name, codec_options=_RAW, read_concern=ReadConcern("majority"))
+        collection = mongo.raw(self._own.client, self._prefix + database, name)
         indexes = [dict(index) async for index in collection.list_indexes()]
         begins = {
             "database": database,
@@ -126,8 +120,9 @@ class _Taking:
         cursor = collection.find(wanted, batch_size=DOCUMENTS_A_READ).sort("_id", 1)
         while documents := await cursor.to_list(DOCUMENTS_A_READ):
             for document in documents:
-                self._manifest.add(whole_name, document.raw)
-                self._writer.write(DOCUMENT, document.raw)
+                raw = bytes(document.raw)
+                self._manifest.add(whole_name, raw)
+                self._writer.write(DOCUMENT, raw)
 
 
 def _turn(database: str, name: str) -> int:
