@@ -24,6 +24,7 @@ from services.runtime.logging import configure, get_logger
 from services.runtime.process import serve, settle
 from services.runtime.resources import resources
 from services.runtime.settings import Settings
+from services.runtime.web.headers import SafeHeaders, add_missing
 from services.runtime.web.navigation import Navigation, NavLink
 from services.runtime.web.site import answer_errors_with_pages
 from services.scoring.leaderboard.app import LeaderboardWeb
@@ -83,6 +84,7 @@ class Front:
     def __init__(self, app: FastAPI, refusals: Refusals) -> None:
         self.app = app
         self.entrance = Entrance(app, refusals.answer)
+        self._inside = SafeHeaders(self.entrance)
         self._refusals = refusals
         refusals.mount(app)
         self.doors: dict[str, Endpoint] = {}
@@ -93,7 +95,7 @@ class Front:
         door = self.doors.get(scope["path"]) if posted else None
         request = Request(scope, receive) if door else None
         if door is None or request is None or bearer(request) is None:
-            await self.entrance(scope, receive, send)
+            await self._inside(scope, receive, send)
             return
         try:
             response = await door(request)
@@ -102,6 +104,7 @@ class Front:
         except Exception:
             log.exception("a door failed", path=scope["path"])
             response = JSONResponse({"error": "internal"}, 500)
+        add_missing(response.headers)
         await response(scope, receive, send)
 
 

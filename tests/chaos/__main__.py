@@ -1,4 +1,4 @@
-"""`python -m tests.chaos --seed 7 --seconds 60`: a storm over the running system; prints what happens and how it ends."""
+"""`python -m tests.chaos --seed 7 --seconds 60`: a storm over the running system: what happens and how it ends."""
 
 import argparse
 import asyncio
@@ -35,7 +35,9 @@ def main() -> int:
             return 1
     memory = ", ".join(f"{n} {size >> 20} MB" for n, size in outcome.largest.items())
     say(f"{outcome.happened} mischiefs under {outcome.events:,} events; at most {memory}")
-    say(f"right again {outcome.recovery_seconds:.1f} s after the last; no dead letters")
+    say(
+        f"all was accepted; the board was right {outcome.recovery_seconds:.1f} s later; no dead letters"
+    )
     say(outcome.verdict)
     return 0
 

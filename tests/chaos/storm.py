@@ -42,7 +42,7 @@ class Mischief:
     """One thing that happens."""
 
     at: float
-    """Seconds from the beginning; later when a restart before it took long."""
+    """Seconds from the beginning, without those that restarts took."""
     what: str
     whom: str
     amount: float
@@ -120,9 +120,7 @@ class Storm:
                 async with sending(Sender(self.system, events, self._seed), CLIENTS_PAUSE):
                     await self._happen(planned)
                     self._say("calm")
-                began = time.monotonic()
                 await asyncio.to_thread(self._ends_right, events)
-                self.outcome.recovery_seconds = time.monotonic() - began
                 watch.cancel()
             finally:
                 self.system.end()
@@ -160,7 +158,9 @@ class Storm:
             self._say(f"{time.monotonic() - began:7.2f} s  {mischief}")
             self.outcome.happened += 1
             if mischief.what == "restart at another time":
+                away = time.monotonic()
                 await self._restart(round(mischief.amount))
+                began += time.monotonic() - away
                 continue
             task = asyncio.create_task(self._one(mischief))
             under_way.add(task)
@@ -245,11 +245,13 @@ class Storm:
             await asyncio.sleep(0.5)
 
     def _ends_right(self, events: list[dict[str, object]]) -> None:
+        began = time.monotonic()
         wait_until(
             lambda: not self.system.wrong(events),
             RECOVERY_SECONDS,
             lambda: f"{self.system.wrong(events)[:5]}\n{self.system.tail()}",
         )
+        self.outcome.recovery_seconds = time.monotonic() - began
         verified = self.system.verify()
         self.outcome.verdict = (verified.stdout.strip().splitlines() or [verified.stderr])[-1]
         assert verified.returncode == 0, verified.stdout
