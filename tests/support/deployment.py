@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,11 @@ def workers() -> dict[str, str]:
         for name, service in SERVICES.items()
         if name.startswith("worker-")
     }
+
+
+def is_there(service: str) -> bool:
+    """Whether this program has such a service at all."""
+    return find_spec(f"services.{service}") is not None
 
 
 def ours() -> dict[str, dict[str, Any]]:
