@@ -139,6 +139,8 @@ def test_a_backup_taken_under_load_is_whole_up_to_its_bound(drill: Drill) -> Non
     verdict = command("verify", "--data", str(drill.folder / "loaded"), timeout=120)
     assert verdict.returncode == 0, verdict.stdout
     assert drill.first_accepted <= events_in(verdict.stdout) <= drill.accepted
+    audited = command("audit", "verify", "--data", str(drill.folder / "loaded"))
+    assert audited.stdout.strip().endswith("0 faults"), audited.stdout
 
 
 def test_a_restore_as_of_an_instant_has_what_was_accepted_until_then(drill: Drill) -> None:

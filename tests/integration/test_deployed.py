@@ -5,6 +5,7 @@ Not tried here, for want of an engine: the images themselves, their networks and
 
 import json
 import shutil
+import ssl
 import subprocess
 import time
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from pymongo.errors import OperationFailure, PyMongoError
 
 from contracts.events import DossierRecorded
 from services.cli import WORKERS
+from services.runtime.backup.content import check
 from services.runtime.binaries import find
 from services.runtime.datafolder import free_port
 from tests.support.deployment import (
@@ -158,6 +160,7 @@ def start_ours(system: Deployed) -> None:
             changed |= {
                 "THIDUA_WORKER_URLS": urls,
                 "THIDUA_KEYS_DIR": str(system.folder / "keys"),
+                "FORWARDED_ALLOW_IPS": "127.0.0.1",
             }
         env = environment_of(name, system.secrets, changed)
         system.start(*command_of(name), env=env)
@@ -283,6 +286,14 @@ def test_the_key_of_tokens_changes_while_everything_runs(system: Deployed) -> No
     assert answer_to(system, new) == 202
 
 
+def test_the_user_for_commands_may_read_enough_for_a_backup(system: Deployed) -> None:
+    file = system.folder / "whole.bak"
+    assert "documents of" in system.command("backup", str(file))
+    counts = check(file, None)
+    assert counts["journal.plan"] == 1
+    assert {"accounts", "scoring"} <= {name.partition(".")[0] for name in counts}
+
+
 def test_no_log_holds_a_secret_even_of_what_cannot_be_reached(system: Deployed) -> None:
     token = system.command("token", "--role", "portal")
     answer_to(system, token)
@@ -301,6 +312,49 @@ def test_no_log_holds_a_secret_even_of_what_cannot_be_reached(system: Deployed) 
     words = {path.name: system.secret(path.name) for path in system.secrets.glob("*password*")}
     assert [name for name, word in words.items() if word and word in said] == []
     assert token.rpartition(".")[2] not in said
+
+
+def test_the_proxy_speaks_tls_keeps_operators_pages_inside_and_buffers_no_stream(
+    system: Deployed,
+) -> None:
+    caddy = shutil.which("caddy")
+    if caddy is None:
+        pytest.skip("caddy is not installed here")
+    https, http = free_port(), free_port()
+    folder = system.folder / "caddy"
+    env = {
+        "HOME": str(folder),
+        "XDG_DATA_HOME": str(folder),
+        "THIDUA_WEB": f"127.0.0.1:{system.ports['web']}",
+        "THIDUA_INNER_HTTP_PORT": str(http),
+        "THIDUA_INNER_HTTPS_PORT": str(https),
+    }
+    config = DEPLOY / "caddy/Caddyfile"
+    system.start(caddy, "run", "--config", config, "--adapter", "caddyfile", env=env)
+    authority = folder / "caddy/pki/authorities/local/root.crt"
+    wait_until(authority.exists, LIMIT, system.log)
+    context = ssl.create_default_context(cafile=authority)
+    base = f"https://localhost:{https}"
+    with httpx.Client(verify=context, base_url=base, timeout=20) as client:
+        wait_until(lambda: answers(client), LIMIT, system.log)
+        page = client.get("/sign-in", headers={"Accept": "text/html"})
+        assert page.status_code == 200
+        assert page.headers["Strict-Transport-Security"].startswith("max-age=31536000")
+        assert "server" not in page.headers
+        for path in ("/metrics", "/readyz", "/healthz"):
+            assert client.get(path).status_code == 404
+        with client.stream("GET", f"/api/v1/standings/{PLAN}/commune/stream") as stream:
+            assert stream.headers["content-type"].startswith("text/event-stream")
+            assert next(stream.iter_lines())
+        plain = httpx.get(f"http://localhost:{http}/", timeout=20)
+        assert plain.status_code == 308
+
+
+def answers(client: httpx.Client) -> bool:
+    try:
+        return client.get("/").status_code < 500
+    except httpx.HTTPError:
+        return False
 
 
 def ask(address: str, query: str) -> list[Any]:

@@ -1,11 +1,10 @@
 """Every answer of every kind carries the headers that keep browsers from doing harm; what is too large is refused."""
 
 import re
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator
 
 import httpx
 import pytest
-from fastapi.routing import APIRoute
 
 from services.app import Front
 from services.intake.http import MOST_BYTES
@@ -16,6 +15,7 @@ from services.runtime.settings import Settings
 from services.runtime.web.headers import EVERYWHERE
 from services.runtime.web.site import HEADERS
 from tests.support.people import client_in, make_person
+from tests.support.requests import routes_of
 from tests.support.web import started
 
 PAGE = {"Accept": "text/html"}
@@ -28,20 +28,11 @@ async def front(settings: Settings) -> AsyncIterator[Front]:
         yield front
 
 
-def routes(among: Iterable[object]) -> Iterator[APIRoute]:
-    """Every route, those of included routers too."""
-    for route in among:
-        if isinstance(route, APIRoute):
-            yield route
-        elif inner := getattr(route, "original_router", None):
-            yield from routes(inner.routes)
-
-
 def paths(front: Front) -> list[str]:
     """Every path that answers GET and ends by itself, with something in the place of its parameters."""
     found = {
         re.sub(r"\{(\w+)(:\w+)?\}", lambda m: NOBODY_KNOWS.get(m[1], "x"), route.path)
-        for route in routes(front.app.routes)
+        for route in routes_of(front.app)
         if "GET" in route.methods and not route.path.endswith("stream")
     }
     assert len(found) > 10
