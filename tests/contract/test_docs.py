@@ -19,7 +19,9 @@ from services.notifier.settings import NotifierSettings
 from services.scoring.settings import BoardSettings, ScoringSettings
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("contracts/*.md")])
+DOCUMENTS = sorted(
+    [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("contracts/*.md")]
+)
 READMES = [ROOT / "README.md", ROOT / "README.vi.md"]
 MADE = {"docs/asyncapi.json", "docs/openapi.json"}
 """Written by `make docs`."""
@@ -82,8 +84,8 @@ def test_paths_named_in_the_text_exist(document: Path) -> None:
 @each
 def test_verbs_of_make_exist(document: Path) -> None:
     makefile = (ROOT / "Makefile").read_text("utf-8")
-    verbs = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
-    named = re.findall(r"(?:^|[`\s])make ([a-z]+)(?=[`\s]|$)", code(document), re.MULTILINE)
+    verbs = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+    named = re.findall(r"(?:^|[`\s])make ([a-z-]+)(?=[`\s]|$)", code(document), re.MULTILINE)
     assert set(named) <= verbs
 
 
@@ -93,7 +95,9 @@ def code(document: Path) -> str:
 
 
 def test_the_readme_names_every_verb_of_make() -> None:
-    helped = re.findall(r"^([a-z]+):.*##", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    helped = re.findall(
+        r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE
+    )
     for readme in READMES:
         text = code(readme)
         assert [verb for verb in helped if verb != "help" and f"make {verb}" not in text] == []
