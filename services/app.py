@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from services.intake.app import IntakeWeb
 from services.intake.http import INDICATOR_EVENTS, PORTAL_EVENTS, Endpoint, doors
+from services.intake.portal.http import LOGIN, NATIONAL, documented
 from services.runtime import metrics
 from services.runtime.auth import AuthError, Keys, TokenVerifier
 from services.runtime.health import Health
@@ -130,6 +131,7 @@ def openapi() -> dict[str, Any]:
     """The OpenAPI document of all faces, without starting anything."""
     app = _empty_app()
     app.include_router(doors(dict.fromkeys((PORTAL_EVENTS, INDICATOR_EVENTS), _not_running)))
+    app.include_router(documented(dict.fromkeys((NATIONAL, LOGIN), _not_running)))
     app.include_router(standings_api(cast("Feed", None)))
     _operations(app, Health())
     return app.openapi()

@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from contracts.streams import PLAN
 from services.intake.application import Intake
 from services.intake.http import doors, endpoints
+from services.intake.portal.app import PortalWeb
 from services.intake.store import IntakeStore
 from services.runtime import mongo
 from services.runtime.auth import TokenVerifier
@@ -25,19 +26,24 @@ class IntakeWeb:
         self._store = IntakeStore(database)
         self._resources = resources
         self._intake = Intake(self._store, resources.journal, settings.scoring_shards)
+        self.portal = PortalWeb(resources, self._intake, verifier)
         letters = DeadLetters(database["dead_letters"])
         self._plans = Consumer(
-            resources.journal, PLAN.name, [0], self._intake.on_plans, letters, settings
+            resources.journal, PLAN.name, [0], self.portal.desk.on_plans, letters, settings
         )
-        self.endpoints = endpoints(self._intake, verifier)
-        self.router: APIRouter = doors(self.endpoints)
+        posted = endpoints(self._intake, self.portal.trust)
+        self.endpoints = posted | self.portal.endpoints
+        self.router: APIRouter = doors(posted)
+        self.router.include_router(self.portal.router)
 
     @asynccontextmanager
     async def running(self, health: Health) -> AsyncIterator[None]:
         """Knows all plans; follows new ones."""
         await self._store.prepare()
+        await self.portal.prepare()
         await self._plans.catch_up()
         self._resources.subscribe(self._plans)
         health.check("intake plans", self._plans.trouble)
         health.watch("intake keeps up with plans", self._plans.keep_up())
-        yield
+        async with self.portal.running(health):
+            yield

@@ -48,6 +48,8 @@ class Settings(BaseSettings):
     log_level: str = "INFO"
     log_format: Literal["auto", "json", "console"] = "auto"
     """auto: lines for people on a terminal, JSON elsewhere."""
+    mtls_subject_header: str = ""
+    """Header in which the proxy tells the subject of a client's certificate; it must strip it from what comes in."""
     worker_urls: tuple[str, ...] = ()
     """Base addresses of the workers whose readiness this web process also reports."""
 

@@ -1,0 +1,170 @@
+"""The standing office's desk: what waits and why, fixing a cause, and judging anew what waited for it."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+from prometheus_client import Gauge
+
+from contracts.events import PlanPublished
+from services.intake.application import Intake
+from services.intake.portal.application import PORTAL_WAITING, Receiver
+from services.intake.portal.directory import Alias, AliasStore
+from services.intake.portal.domain.names import key_of
+from services.runtime.clock import wall_now
+from services.runtime.journal import Pack
+from services.runtime.logging import get_logger
+from services.runtime.mongo import Collection, Database, Document
+
+log = get_logger(__name__)
+
+OLDEST = Gauge(
+    "intake_quarantine_oldest_seconds", "Age of what has waited longest, in real seconds."
+)
+ALERT_DAYS = 3
+_CATALOGUE = "catalogue"
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """One thing that somebody must fix, and how much waits for it."""
+
+    kind: str
+    """`alias`, `unit`, `procedure`, `plan`, `indicator`, `dossier` or `broken`."""
+    value: str
+    waiting: int
+    since: datetime
+    sources: tuple[str, ...] = ()
+
+    @property
+    def days(self) -> int:
+        """For how many real days it has waited."""
+        return (wall_now() - self.since).days
+
+
+class Desk:
+    """Fixes causes; everything that waits is in one of three collections and none of them expires."""
+
+    def __init__(
+        self, database: Database, intake: Intake, receiver: Receiver, aliases: AliasStore
+    ) -> None:
+        self._intake = intake
+        self._receiver = receiver
+        self._aliases = aliases
+        self._quarantine: Collection = database["quarantine"]
+        self._marks: Collection = database["marks"]
+        self._closed: Collection = database["closed_faults"]
+        self._said_at: datetime | None = None
+
+    async def on_plans(self, packs: list[Pack]) -> None:
+        """Know newly published plans, and judge anew what they change."""
+        for pack in packs:
+            for line in pack.lines:
+                self._receiver.known.add(PlanPublished.model_validate_json(line).plan)
+        await self._intake.on_plans(packs)
+
+    async def settle(self) -> None:
+        """Judge anew what waits, and every dossier when the catalogue is another than at the last time."""
+        await self._receiver.review({"waits": {"$gt": ""}})
+        digest = self._catalogue_digest()
+        mark = await self._marks.find_one({"_id": _CATALOGUE})
+        if mark is None or mark["digest"] != digest:
+            told = await self._receiver.review({"told": {"$gt": ""}})
+            await self._marks.update_one(
+                {"_id": _CATALOGUE}, {"$set": {"digest": digest}}, upsert=True
+            )
+            log.info("catalogue changed", events=told)
+
+    def _catalogue_digest(self) -> str:
+        catalogue = sorted(self._receiver.known.catalogue.items())
+        content = [[code, one.model_dump(mode="json")] for code, one in catalogue]
+        return hashlib.sha256(msgspec.json.encode(content)).hexdigest()
+
+    async def follow_aliases(self) -> None:
+        """Know the aliases as they are now, if somebody said something since the last look."""
+        newest = await self._aliases.newest()
+        if newest != self._said_at:
+            self._receiver.known.aliases = await self._aliases.known()
+            self._said_at = newest
+
+    async def add_aliases(self, aliases: Sequence[Alias], by: str) -> int:
+        """Say which units some names mean; what waited for it is told now, and what was told otherwise is corrected."""
+        await self._aliases.add(aliases, by)
+        self._said_at = None
+        await self.follow_aliases()
+        names = list({key_of(alias.name) for alias in aliases})
+        told = await self._receiver.review({"name": {"$in": names}})
+        waiting = {"waits": {"$gte": "alias ", "$lt": "alias!"}}
+        told += await self._receiver.review(waiting)
+        log.info("aliases added", aliases=len(aliases), events=told)
+        return told
+
+    async def causes(self) -> list[Cause]:
+        """All that somebody must fix, what waits longest first."""
+        found = [
+            *await self._grouped(
+                self._receiver.store.dossiers, "waits", {"waits": {"$gt": ""}}
+            ),
+            *await self._grouped(self._quarantine, "cause", {}),
+            *await self._grouped(self._receiver.store.faults, "cause", {}),
+        ]
+        return sorted(found, key=lambda cause: cause.since)
+
+    async def measure(self) -> None:
+        """Tell the metrics how much waits, and for how long."""
+        causes = await self.causes()
+        ages = [(wall_now() - cause.since).total_seconds() for cause in causes]
+        OLDEST.set(max(ages, default=0))
+        PORTAL_WAITING.set(sum(cause.waiting for cause in causes))
+        if ages and max(ages) > ALERT_DAYS * 86_400:
+            log.warning("quarantine is not looked after", causes=len(causes))
+
+    @staticmethod
+    async def _grouped(collection: Collection, name: str, wanted: Document) -> list[Cause]:
+        stages: list[Document] = [
+            {"$match": wanted},
+            {
+                "$group": {
+                    "_id": f"${name}",
+                    "waiting": {"$sum": 1},
+                    "since": {"$min": "$since"},
+                    "sources": {"$addToSet": "$source"},
+                }
+            },
+        ]
+        causes = []
+        async for one in collection.aggregate(stages):
+            kind, _, value = one["_id"].partition(" ")
+            sources = tuple(sorted(one["sources"]))
+            causes.append(Cause(kind, value, one["waiting"], one["since"], sources))
+        return causes
+
+    async def dossiers_of(self, kind: str, value: str, most: int = 100) -> list[Document]:
+        """What waits for one cause: keys and since when; of broken items what could be read."""
+        cause = f"{kind} {value}".strip()
+        where: tuple[tuple[Collection, Document], ...] = (
+            (self._receiver.store.dossiers, {"waits": cause}),
+            (self._quarantine, {"cause": cause}),
+            (self._receiver.store.faults, {"cause": cause}),
+        )
+        found: list[Document] = []
+        for collection, wanted in where:
+            shown = {"_id": 1, "since": 1, "dossier": 1, "source": 1, "reason": 1, "known": 1}
+            cursor = collection.find(wanted, shown).sort("since", 1).limit(most - len(found))
+            found += await cursor.to_list(None) if most > len(found) else []
+        return found
+
+    async def close_broken(self, value: str, by: str, reason: str) -> int:
+        """Settle broken items that nobody will mend; they are kept beside, with who closed them and why."""
+        wanted = {"cause": f"broken {value}"}
+        closed = 0
+        while found := await self._receiver.store.faults.find(wanted).limit(500).to_list(None):
+            for one in found:
+                one["closed"] = {"by": by, "why": reason, "at": wall_now()}
+                await self._closed.replace_one({"_id": one["_id"]}, one, upsert=True)
+            keys = [one["_id"] for one in found]
+            await self._receiver.store.faults.delete_many({"_id": {"$in": keys}})
+            closed += len(found)
+        return closed
