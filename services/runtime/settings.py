@@ -1,5 +1,6 @@
 """What a process is told from outside: addresses, clock, keys. Read once, in an `app.py` or the CLI."""
 
+import json
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -52,6 +53,14 @@ class Settings(BaseSettings):
     """Header in which the proxy tells the subject of a client's certificate; it must strip it from what comes in."""
     worker_urls: tuple[str, ...] = ()
     """Base addresses of the workers whose readiness this web process also reports."""
+
+    def environment(self) -> dict[str, str]:
+        """The variables that give a child process these very settings."""
+        plain = self.model_dump(mode="json", exclude_none=True)
+        return {
+            f"THIDUA_{name.upper()}": value if isinstance(value, str) else json.dumps(value)
+            for name, value in plain.items()
+        }
 
     def started_at(self) -> tuple[datetime, datetime] | None:
         """(simulated start, real anchor), or None when time is real."""

@@ -131,6 +131,11 @@ class Receiver:
             await self.journal.append(INDICATOR.name, shard, some)
         return await self.store.save([c.after for c in changes if c.after != c.before])
 
+    def foresee(self, source: str, message: Message) -> Waits | None:
+        """For what a statement would wait, were it made now; None: it would count."""
+        found = event_of(source, message.dossier, merge(State(), message), self.known)
+        return found if isinstance(found, Waits) else None
+
     async def review(self, wanted: Document) -> int:
         """Judge stored dossiers anew, oldest waiting first, after a cause was fixed; returns how many were told."""
         told = 0

@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
 from typing import Any, cast
 
 import msgspec
@@ -12,7 +11,7 @@ from contracts.calendar import local_date
 from contracts.events import DossierRecorded
 from contracts.plan import Plan, Procedure
 from contracts.wire import to_event
-from services.intake.portal.domain.dialects import moment
+from services.intake.portal.domain.dialects import Value, moment
 from services.intake.portal.domain.merging import State, next_version
 from services.intake.portal.domain.names import Aliases
 
@@ -59,7 +58,8 @@ def event_of(source: str, dossier: str, state: State, known: Known) -> DossierRe
     """The canonical event of a state, or what is missing."""
     if not state.known:
         return Waits("dossier")
-    unit = _unit(source, state, known)
+    held = {name: state.value(name) for name in ("unit", "agency")}
+    unit = unit_of(source, held, known)
     if isinstance(unit, Waits):
         return unit
     procedure = known.catalogue.get(str(state.value("procedure")))
@@ -75,11 +75,12 @@ def event_of(source: str, dossier: str, state: State, known: Known) -> DossierRe
     return cast("DossierRecorded", event)
 
 
-def _unit(source: str, state: State, known: Known) -> str | Waits:
-    code = state.value("unit")
+def unit_of(source: str, fields: Mapping[str, Value], known: Known) -> str | Waits:
+    """The unit that a statement names, by code or by a name that somebody has explained."""
+    code = fields.get("unit")
     if code is not None:
         return str(code) if code in known.units else Waits("unit", str(code))
-    name = str(state.value("agency"))
+    name = str(fields.get("agency"))
     found = known.aliases.unit(source, name)
     if found is None:
         return Waits("alias", name)
@@ -116,12 +117,10 @@ def _moment(milliseconds: int | None) -> Any:  # noqa: ANN401 - an instant or no
     return None if milliseconds is None else moment(milliseconds)
 
 
-def recatalogued(
-    event: Mapping[str, Any], received_on: date, catalogue: Mapping[str, Procedure]
-) -> dict[str, Any]:
+def recatalogued(event: DossierRecorded, catalogue: Mapping[str, Procedure]) -> dict[str, Any]:
     """What a catalogue says of an event that was made from a state; nothing for any other event."""
-    procedure = catalogue.get(event["procedure"])
-    if procedure is None or not event["id"].startswith(DERIVED):
+    procedure = catalogue.get(event.procedure)
+    if procedure is None or not event.id.startswith(DERIVED):
         return {}
-    terms = procedure.terms_on(received_on)
+    terms = procedure.terms_on(local_date(event.received_at))
     return {"service_level": terms.level, "fee_due": terms.fee_due}

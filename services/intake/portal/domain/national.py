@@ -104,14 +104,14 @@ def message_of(
     faults: list[tuple[str, str]],
     now: int,
 ) -> Message | Fault:
-    """A snapshot, if nothing is wrong with it."""
+    """A snapshot, if nothing is wrong with it; it says who handles the dossier, by name or by code."""
     if not faults and not times:
         faults = [("NgayTiepNhan", "missing")]
     if not faults and max(times) > now + DAY:
         faults = [("NgayTiepNhan", "future")]
     if faults:
         return Fault(*faults[0], dossier, found)
-    return Message(dossier, max(times), {**found, "step_at": None})
+    return Message(dossier, max(times), {"unit": None, **found, "step_at": None})
 
 
 def _lacking(

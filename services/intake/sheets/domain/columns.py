@@ -3,9 +3,18 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from services.intake.portal.domain.dialects import Value, agency, dossier_code, instant, one_of
-from services.intake.portal.domain.dialects import procedure_code, text, yes_or_no
-from services.intake.portal.domain.dialects import DialectError, Read
+from services.intake.portal.domain.dialects import (
+    DialectError,
+    Read,
+    Value,
+    agency,
+    dossier_code,
+    instant,
+    one_of,
+    procedure_code,
+    text,
+    yes_or_no,
+)
 from services.intake.portal.domain.messages import Fault, Message
 from services.intake.portal.domain.names import bare
 from services.intake.portal.domain.national import HAPPENED, message_of
