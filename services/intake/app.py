@@ -11,7 +11,7 @@ from services.intake.http import doors, endpoints
 from services.intake.portal.app import PortalWeb
 from services.intake.store import IntakeStore
 from services.runtime import mongo
-from services.runtime.auth import TokenVerifier
+from services.runtime.access.guard import Guard
 from services.runtime.consuming import Consumer, DeadLetters
 from services.runtime.health import Health
 from services.runtime.resources import Resources
@@ -20,13 +20,13 @@ from services.runtime.resources import Resources
 class IntakeWeb:
     """The doors and what stands behind them."""
 
-    def __init__(self, resources: Resources, verifier: TokenVerifier) -> None:
+    def __init__(self, resources: Resources, guard: Guard) -> None:
         settings = resources.settings
         database = mongo.database(resources.client, settings, "intake", durable=True)
         self._store = IntakeStore(database)
         self._resources = resources
         self._intake = Intake(self._store, resources.journal, settings.scoring_shards)
-        self.portal = PortalWeb(resources, self._intake, verifier)
+        self.portal = PortalWeb(resources, self._intake, guard)
         letters = DeadLetters(database["dead_letters"])
         self._plans = Consumer(
             resources.journal, PLAN.name, [0], self.portal.desk.on_plans, letters, settings

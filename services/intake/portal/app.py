@@ -16,7 +16,7 @@ from services.intake.portal.qualities import QualityStore
 from services.intake.portal.store import DossierStore
 from services.intake.portal.trust import SourceStore, Trust
 from services.runtime import mongo
-from services.runtime.auth import TokenVerifier
+from services.runtime.access.guard import Guard
 from services.runtime.health import Health
 from services.runtime.journal import JournalUnavailableError
 from services.runtime.logging import get_logger
@@ -30,7 +30,7 @@ MEASURE_EVERY = 10
 class PortalWeb:
     """Doors for senders as they are, and the desk of those who look after them."""
 
-    def __init__(self, own: Resources, intake: Intake, verifier: TokenVerifier) -> None:
+    def __init__(self, own: Resources, intake: Intake, guard: Guard) -> None:
         settings = own.settings
         database = mongo.database(own.client, settings, "intake", durable=True)
         self.aliases = AliasStore(database)
@@ -38,7 +38,7 @@ class PortalWeb:
         self.sources = SourceStore(database)
         self.qualities = QualityStore(database)
         self.receiver = Receiver(self.dossiers, own.journal, own.clock, settings.scoring_shards)
-        self.trust = Trust(self.sources, verifier, settings.mtls_subject_header)
+        self.trust = Trust(self.sources, guard, settings.mtls_subject_header)
         self.desk = Desk(database, intake, self.receiver, self.aliases)
         self.endpoints = {
             NATIONAL: national_door(self.receiver, self.trust),

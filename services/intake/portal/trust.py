@@ -15,7 +15,8 @@ from pymongo.errors import DuplicateKeyError, PyMongoError
 from starlette.requests import Request
 
 from services.intake.http import Refusal
-from services.runtime.auth import AuthError, Principal, Role, TokenVerifier, bearer, require
+from services.runtime.access.guard import Guard
+from services.runtime.auth import AuthError, Principal, Role, bearer
 from services.runtime.clock import monotonic_seconds, wall_now
 from services.runtime.logging import get_logger
 from services.runtime.mongo import Collection, Database, Document
@@ -205,10 +206,10 @@ class Trust:
     """Asked by every door for machines: which source sends this, and may it."""
 
     def __init__(
-        self, store: SourceStore, verifier: TokenVerifier, subject_header: str
+        self, store: SourceStore, guard: Guard, subject_header: str
     ) -> None:
         self._store = store
-        self._verifier = verifier
+        self._guard = guard
         self._subject_header = subject_header
         self._hasher = PasswordHasher()
         self._buckets: dict[str, Bucket] = {}
@@ -247,10 +248,10 @@ class Trust:
             return name
         token = bearer(request)
         if token is not None and token.count(".") == 2:  # noqa: PLR2004 - a signed token has three parts
-            return source_named(require(request, self._verifier, Role.PORTAL))
+            return source_named(await self._guard.require(request, Role.PORTAL))
         secret = token or session
         if not secret:
-            require(request, self._verifier, Role.PORTAL)
+            return source_named(await self._guard.require(request, Role.PORTAL))
         return await self._by_session(secret)
 
     def _by_certificate(self, request: Request) -> str | None:
