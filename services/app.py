@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any, cast
 
 import httpx
@@ -13,6 +14,9 @@ from starlette.types import Receive, Scope, Send
 from services.intake.app import IntakeWeb
 from services.intake.http import INDICATOR_EVENTS, PORTAL_EVENTS, Endpoint, doors
 from services.intake.portal.http import LOGIN, NATIONAL, documented
+from services.intake.sheets.http import sheet_api
+from services.previewing import Previews
+from services.publishing import publish
 from services.runtime import metrics
 from services.runtime.access.app import AccessWeb
 from services.runtime.access.entrance import Entrance
@@ -34,10 +38,13 @@ from services.scoring.leaderboard.pages import leaderboard_site
 log = get_logger(__name__)
 NAME = "Thi Đua"
 _UNITS = (Role.OFFICER, Role.HEAD)
+_STANDING = (Role.REVIEWER, Role.OBSERVER)
 _OVERSIGHT = (Role.REVIEWER, Role.OBSERVER, Role.LEADER)
 LINKS = (
     NavLink("/submit", "Báo cáo tháng", "Monthly report", _UNITS),
     NavLink("/review", "Thẩm định", "Review", (Role.REVIEWER,)),
+    NavLink("/review/quarantine", "Hồ sơ đang chờ", "Waiting dossiers", _STANDING),
+    NavLink("/sheets", "Nhập tệp", "Import a sheet", (*_UNITS, Role.REVIEWER)),
     NavLink("/alerts", "Cảnh báo", "Alerts", (*_UNITS, *_OVERSIGHT)),
     NavLink("/packages", "Hồ sơ khen thưởng", "Award packages", _OVERSIGHT),
     NavLink("/people", "Tài khoản người dùng", "People", (Role.ADMIN,)),
@@ -116,6 +123,7 @@ def create_app(settings: Settings) -> Front:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             own = await stack.enter_async_context(resources(settings))
+            previews = stack.enter_context(Previews(settings))
             verifier = TokenVerifier(Keys(settings.keys_dir).verifying())
             people = AccessWeb(own, verifier, access_site(NAME))
             intake = IntakeWeb(own, people.guard)
@@ -123,6 +131,7 @@ def create_app(settings: Settings) -> Front:
             front.doors = intake.endpoints
             front.entrance.find_session = people.access.find_session
             app.include_router(intake.router)
+            intake.portal.mount(app, previews.of, partial(publish, own))
             people.mount(app)
             board.mount(app)
             for face in (people, intake, board):
@@ -158,6 +167,7 @@ def openapi() -> dict[str, Any]:
     app = _empty_app()
     app.include_router(doors(dict.fromkeys((PORTAL_EVENTS, INDICATOR_EVENTS), _not_running)))
     app.include_router(documented(dict.fromkeys((NATIONAL, LOGIN), _not_running)))
+    app.include_router(sheet_api(None, None))
     app.include_router(standings_api(cast("Feed", None)))
     _operations(app, Health())
     return app.openapi()

@@ -5,6 +5,7 @@ import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from datetime import datetime
+from typing import Self
 
 import msgspec
 
@@ -94,7 +95,9 @@ class Previews:
             content = draft.model_dump_json()
             return await loop.run_in_executor(self._pool, preview, self._settings, content, now)
 
-    def close(self) -> None:
-        """End the helper process, if there is one."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)

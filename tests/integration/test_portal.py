@@ -39,9 +39,8 @@ async def test_a_created_dossier_counts_and_its_update_replaces_it(door: Portal)
 
 
 async def test_the_same_message_again_writes_nothing(door: Portal) -> None:
-    for _ in range(3):
-        answer = await door.send(SAMPLES["envelope_create"])
-    assert answer["data"][0]["message"] == "Đã nhận trước đây"
+    answers = [await door.send(SAMPLES["envelope_create"]) for _ in range(3)]
+    assert answers[-1]["data"][0]["message"] == "Đã nhận trước đây"
     assert len(await door.lines()) == 1
 
 
@@ -167,9 +166,7 @@ async def test_fees_come_from_the_catalogue_not_from_the_list_of_fees(door: Port
     ("written", "digitised"),
     [("True", True), ("0", False), (True, True), (1, True), ("false", False), ("", None)],
 )
-async def test_booleans_in_all_dialects(
-    door: Portal, written: Any, digitised: bool | None
-) -> None:
+async def test_booleans_in_all_dialects(door: Portal, written: Any, digitised: Any) -> None:
     await door.send([dossier(HoSoCoThanhPhanSoHoa=written)])
     held = await door.now()
     assert held is not None
@@ -244,7 +241,9 @@ async def test_nothing_is_lost_between_journal_and_state(
         raise ConnectionError
 
     with monkeypatch.context() as patched:
-        patched.setattr(type(door.intake.portal.dossiers), "save", lambda self, some: crash(some))
+        patched.setattr(
+            type(door.intake.portal.dossiers), "save", lambda self, some: crash(some)
+        )
         with pytest.raises(ConnectionError):
             await door.send([dossier(TrangThaiHoSo="9")])
     await door.send([dossier(HoSoCoThanhPhanSoHoa="0")])
@@ -256,7 +255,7 @@ async def test_nothing_is_lost_between_journal_and_state(
 
 
 async def test_two_writers_of_one_dossier_end_in_one_state(door: Portal) -> None:
-    some = [dossier(NgayNopHoSo=f"202307050829{n:02}", NgayTiepNhan=f"202307060830{n:02}", TrangThaiHoSo="4") for n in range(6)]  # fmt: skip
+    some = [dossier(NgayTiepNhan=f"202307060830{n:02}") for n in range(6)]
     await asyncio.gather(*(door.send([one]) for one in some))
     held = await door.now()
     assert held is not None

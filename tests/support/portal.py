@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,18 @@ from fastapi import FastAPI
 
 from contracts.events import DossierRecorded
 from contracts.wire import from_line
-from services.app import _refused
 from services.intake.app import IntakeWeb
 from services.intake.portal.directory import Alias
 from services.plan_files import read_plan
+from services.previewing import Previews
 from services.publishing import publish
-from services.runtime.auth import AuthError, Keys, Role, TokenVerifier, issue
+from services.runtime.access.guard import Guard
+from services.runtime.access.refusals import Refusals
+from services.runtime.auth import Keys, Role, TokenVerifier, issue
 from services.runtime.health import Health
 from services.runtime.resources import Resources, resources
 from services.runtime.settings import Settings
+from services.scoring.leaderboard.pages import leaderboard_site
 from services.scoring.shadow import ShadowRow, latest, shadow_standings
 
 ROOT = Path(__file__).parents[2]
@@ -68,7 +72,9 @@ class Portal:
     async def lines(self) -> list[bytes]:
         """Every event in the journal."""
         return [
-            line async for pack in self.own.journal.all_packs("indicator") for line in pack.lines
+            line
+            async for pack in self.own.journal.all_packs("indicator")
+            for line in pack.lines
         ]
 
     async def events(self) -> list[DossierRecorded]:
@@ -92,12 +98,15 @@ async def portal(settings: Settings, *, aliases: bool = True) -> AsyncIterator[P
     """A running intake that knows the reference plan, and a client with a token."""
     keys = Keys(settings.keys_dir)
     health = Health()
-    async with resources(settings) as own:
+    async with AsyncExitStack() as stack:
+        previews = stack.enter_context(Previews(settings))
+        own = await stack.enter_async_context(resources(settings))
         await publish(own, PLAN)
-        intake = IntakeWeb(own, TokenVerifier(keys.verifying()))
+        intake = IntakeWeb(own, Guard(TokenVerifier(keys.verifying())))
         app = FastAPI()
         app.include_router(intake.router)
-        app.add_exception_handler(AuthError, _refused)
+        intake.portal.mount(app, previews.of, partial(publish, own))
+        Refusals(leaderboard_site()).mount(app)
         headers = {"Authorization": f"Bearer {issue(keys.signing(), Role.PORTAL)}"}
         transport = httpx.ASGITransport(app=app)
         async with (

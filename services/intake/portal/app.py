@@ -4,19 +4,31 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import APIRouter
+from fastapi import APIRouter, FastAPI
 from pymongo.errors import PyMongoError
 
 from services.intake.application import Intake
 from services.intake.portal.application import Receiver
+from services.intake.portal.catalogue import CatalogueDesk, PreviewPlan, PublishPlan
+from services.intake.portal.catalogue_pages import CataloguePages
 from services.intake.portal.desk import Desk
 from services.intake.portal.directory import AliasStore
 from services.intake.portal.http import LOGIN, NATIONAL, documented, login_door, national_door
+from services.intake.portal.pages import (
+    desk_site,
+    quarantine_pages,
+    source_pages,
+)
 from services.intake.portal.qualities import QualityStore
 from services.intake.portal.store import DossierStore
 from services.intake.portal.trust import SourceStore, Trust
+from services.intake.sheets.desk import SheetDesk
+from services.intake.sheets.http import sheet_api
+from services.intake.sheets.pages import SheetPages
+from services.intake.sheets.store import SheetStore
 from services.runtime import mongo
 from services.runtime.access.guard import Guard
+from services.runtime.audit import Audit
 from services.runtime.health import Health
 from services.runtime.journal import JournalUnavailableError
 from services.runtime.logging import get_logger
@@ -44,7 +56,29 @@ class PortalWeb:
             NATIONAL: national_door(self.receiver, self.trust),
             LOGIN: login_door(self.trust),
         }
+        self._database = database
+        self._guard = guard
+        self._own = own
+        self.sheets = SheetDesk(settings, SheetStore(database))
+        self._catalogue: CatalogueDesk | None = None
         self.router: APIRouter = documented(self.endpoints)
+        self.router.include_router(sheet_api(self.sheets, guard))
+
+    def mount(self, app: FastAPI, preview: PreviewPlan, publish: PublishPlan) -> None:
+        """Add the pages; previewing and publishing plans belong to the whole system."""
+        site, guard = desk_site(), self._guard
+        known, audit = self.receiver.known, Audit(self._database, self._own.clock)
+        self._catalogue = CatalogueDesk(
+            self._database, known, self._own.clock, preview, publish
+        )
+        app.include_router(site.router())
+        for pages in (
+            quarantine_pages(site, guard, self.desk, known, audit),
+            source_pages(site, guard, self.qualities),
+            CataloguePages(site, guard, self._catalogue, known, audit).router(),
+            SheetPages(site, guard, self.sheets, known, audit).router(),
+        ):
+            app.include_router(pages)
 
     async def prepare(self) -> None:
         """Indexes, sources, aliases."""
@@ -61,6 +95,9 @@ class PortalWeb:
         health.watch("intake stores observations", self.qualities.keep_up(self.receiver.tally))
         health.watch("intake looks after quarantine", self._look())
         yield
+        if self._catalogue is not None:
+            await self._catalogue.stop()
+        await self.sheets.stop()
         await self.qualities.store(self.receiver.tally)
 
     async def _look(self) -> None:

@@ -205,9 +205,7 @@ def signature_of(secret: str, timestamp: str, path: str, body: bytes) -> str:
 class Trust:
     """Asked by every door for machines: which source sends this, and may it."""
 
-    def __init__(
-        self, store: SourceStore, guard: Guard, subject_header: str
-    ) -> None:
+    def __init__(self, store: SourceStore, guard: Guard, subject_header: str) -> None:
         self._store = store
         self._guard = guard
         self._subject_header = subject_header

@@ -1,6 +1,6 @@
 """The door for sheets: a file in, a job out, and how far the job is."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
@@ -31,7 +31,7 @@ def sheet_api(desk: SheetDesk | None, guard: Guard | None) -> APIRouter:
     async def import_sheet(
         request: Request,
         source: str = DEFAULT_SOURCE,
-        unit: str | None = Query(None, max_length=64),
+        unit: Annotated[str | None, Query(max_length=64)] = None,
         dry_run: bool = False,  # noqa: FBT001, FBT002 - a query parameter
     ) -> Response:
         """Import an export of the portal, XLSX or CSV, as the body; answers with the job that does it."""

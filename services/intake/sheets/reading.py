@@ -51,16 +51,9 @@ def rows_of(file: IO[bytes]) -> Iterator[Row]:
 
 
 def _xlsx(file: IO[bytes]) -> Iterator[Row]:
+    _refuse_bombs(file)
     try:
-        with zipfile.ZipFile(file) as packed:
-            unpacked = sum(entry.file_size for entry in packed.infolist())
-            size = sum(entry.compress_size for entry in packed.infolist())
-        if unpacked > MOST_UNPACKED_BYTES or unpacked > MOST_RATIO * max(size, 1_000):
-            raise SheetError("too_large")
-        file.seek(0)
         book = load_workbook(file, read_only=True, data_only=True, keep_links=False)
-    except SheetError:
-        raise
     except (zipfile.BadZipFile, InvalidFileException, KeyError, ValueError, OSError) as error:
         raise SheetError("not_excel") from error
     try:
@@ -76,6 +69,18 @@ def _xlsx(file: IO[bytes]) -> Iterator[Row]:
         raise SheetError("not_excel") from error
     finally:
         book.close()
+
+
+def _refuse_bombs(file: IO[bytes]) -> None:
+    try:
+        with zipfile.ZipFile(file) as packed:
+            unpacked = sum(entry.file_size for entry in packed.infolist())
+            size = sum(entry.compress_size for entry in packed.infolist())
+    except (zipfile.BadZipFile, ValueError, OSError) as error:
+        raise SheetError("not_excel") from error
+    file.seek(0)
+    if unpacked > MOST_UNPACKED_BYTES or unpacked > MOST_RATIO * max(size, 1_000):
+        raise SheetError("too_large")
 
 
 def _csv(file: IO[bytes]) -> Iterator[Row]:
@@ -131,5 +136,9 @@ def _reads(file: IO[bytes], encoding: str) -> bool:
 def _delimiter(sample: str) -> str:
     """The one that parts the fullest line into most cells."""
     lines = sample.splitlines()[:40]
-    counts = {d: max((len(next(csv.reader([line], delimiter=d), [])) for line in lines), default=0) for d in _DELIMITERS}  # fmt: skip
-    return max(_DELIMITERS, key=lambda d: counts[d])
+
+    def most_cells(delimiter: str) -> int:
+        parted = (next(csv.reader([line], delimiter=delimiter), []) for line in lines)
+        return max(map(len, parted), default=0)
+
+    return max(_DELIMITERS, key=most_cells)

@@ -1,4 +1,4 @@
-"""Imports of sheets: how far each is and what was wrong in it; and what people said about headers. No content of cells."""
+"""Imports of sheets: how far each is, what was wrong in it; what people said about headers. No content of cells."""
 
 import secrets
 from datetime import timedelta

@@ -29,8 +29,6 @@ class Column:
     """One field that a sheet may hold."""
 
     field: str
-    vi: str
-    """As the office calls it."""
     headers: tuple[str, ...]
     """Headers without diacritics."""
     required: bool = False
@@ -39,73 +37,61 @@ class Column:
 COLUMNS = (
     Column(
         "dossier",
-        "Mã hồ sơ",
         ("ma ho so", "so ho so", "ma so ho so", "so bien nhan", "mahoso"),
         required=True,
     ),
     Column(
         "procedure",
-        "Mã thủ tục",
         ("ma thu tuc", "ma tthc", "ma thu tuc hanh chinh", "mathutuc", "matthc"),
         required=True,
     ),
     Column(
         "agency",
-        "Đơn vị xử lý",
         ("don vi xu ly", "don vi", "co quan xu ly", "co quan thuc hien", "co quan giai quyet",
          "don vi giai quyet", "don vi thuc hien", "donvixuly"),
     ),
     Column(
         "status",
-        "Trạng thái",
         ("trang thai", "trang thai ho so", "tinh trang", "tinh trang ho so", "trangthaihoso"),
         required=True,
     ),
     Column(
         "channel",
-        "Hình thức nộp",
         ("hinh thuc nop", "kenh tiep nhan", "kenh thuc hien", "hinh thuc tiep nhan",
          "hinh thuc nop ho so", "kenhthuchien"),
     ),
-    Column("submitted_at", "Ngày nộp", ("ngay nop", "ngay nop ho so", "ngaynophoso")),
+    Column("submitted_at", ("ngay nop", "ngay nop ho so", "ngaynophoso")),
     Column(
         "received_at",
-        "Ngày tiếp nhận",
         ("ngay tiep nhan", "ngay nhan", "thoi gian tiep nhan", "ngay tiep nhan ho so",
          "ngaytiepnhan"),
         required=True,
     ),
     Column(
         "due_at",
-        "Ngày hẹn trả",
         ("ngay hen tra", "han tra", "ngay hen tra ket qua", "han xu ly", "han giai quyet",
          "thoi han giai quyet", "ngayhentra"),
     ),
     Column(
         "finished_at",
-        "Ngày kết thúc xử lý",
         ("ngay ket thuc xu ly", "ngay co ket qua", "ngay hoan thanh", "ngay giai quyet xong",
          "ngayketthucxuly"),
     ),
     Column(
         "returned_at",
-        "Ngày trả kết quả",
         ("ngay tra", "ngay tra ket qua", "thoi gian tra ket qua", "ngaytra"),
     ),
     Column(
         "paid_online",
-        "Thanh toán trực tuyến",
         ("thanh toan truc tuyen", "duoc thanh toan truc tuyen", "hinh thuc thanh toan"),
     ),
     Column(
         "digitised",
-        "Số hóa thành phần",
         ("so hoa", "so hoa thanh phan", "so hoa thanh phan ho so", "ho so so hoa",
          "ho so co thanh phan so hoa"),
     ),
     Column(
         "satisfaction",
-        "Mức độ hài lòng",
         ("muc do hai long", "danh gia", "danh gia hai long", "ket qua danh gia"),
     ),
 )  # fmt: skip
