@@ -130,8 +130,7 @@ def create_app(settings: Settings) -> Front:
             board = LeaderboardWeb(own, site, people.guard)
             front.doors = intake.endpoints
             front.entrance.find_session = people.access.find_session
-            app.include_router(intake.router)
-            intake.portal.mount(app, previews.of, partial(publish, own))
+            intake.mount(app, previews.of, partial(publish, own))
             people.mount(app)
             board.mount(app)
             for face in (people, intake, board):

@@ -128,6 +128,7 @@ def main() -> None:
 
 def _expected() -> tuple[type[Exception], ...]:
     from services.demo import DemoError  # noqa: PLC0415
+    from services.portal_commands import SourceError  # noqa: PLC0415
     from services.publishing import PlanConflictError, PlanFileError  # noqa: PLC0415
     from services.runtime.access.accounts import AccountError  # noqa: PLC0415
     from services.runtime.binaries import BinaryMissingError  # noqa: PLC0415
@@ -137,6 +138,7 @@ def _expected() -> tuple[type[Exception], ...]:
     return (
         CommandError,
         AccountError,
+        SourceError,
         DataFolderError,
         BinaryMissingError,
         DatabaseStartError,

@@ -130,12 +130,14 @@ def docs(
 
 def register(app: typer.Typer) -> None:
     """Add these commands to the command line."""
-    from services import demo, people_commands  # noqa: PLC0415
+    from services import demo, people_commands, portal_commands  # noqa: PLC0415
 
     app.command("verify")(verify)
     app.command("docs")(docs)
     app.command("demo")(demo.demo)
     app.add_typer(plan_commands, name="plan")
     app.add_typer(letter_commands, name="dead-letters")
+    app.add_typer(portal_commands.source_commands, name="source")
+    app.add_typer(portal_commands.alias_commands, name="alias")
     app.add_typer(people_commands.person_commands, name="person")
     app.add_typer(people_commands.audit_commands, name="audit")

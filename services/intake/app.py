@@ -3,12 +3,13 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import APIRouter
+from fastapi import APIRouter, FastAPI
 
 from contracts.streams import PLAN
 from services.intake.application import Intake
 from services.intake.http import doors, endpoints
 from services.intake.portal.app import PortalWeb
+from services.intake.portal.catalogue import PreviewPlan, PublishPlan
 from services.intake.store import IntakeStore
 from services.runtime import mongo
 from services.runtime.access.guard import Guard
@@ -35,6 +36,11 @@ class IntakeWeb:
         self.endpoints = posted | self.portal.endpoints
         self.router: APIRouter = doors(posted)
         self.router.include_router(self.portal.router)
+
+    def mount(self, app: FastAPI, preview: PreviewPlan, publish: PublishPlan) -> None:
+        """Add its routes and pages."""
+        app.include_router(self.router)
+        self.portal.mount(app, preview, publish)
 
     @asynccontextmanager
     async def running(self, health: Health) -> AsyncIterator[None]:

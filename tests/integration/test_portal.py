@@ -5,16 +5,28 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from services.intake.portal.directory import Alias
-from services.runtime.settings import Settings
+from services.runtime.embedded import Addresses
+from tests.support.databases import settings_on
 from tests.support.portal import CODE, SAMPLES, Portal, dossier, portal, steps
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-@pytest.fixture
-async def door(settings: Settings) -> AsyncIterator[Portal]:
-    async with portal(settings) as running:
-        yield running
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running(
+    databases: Addresses, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Portal]:
+    async with portal(settings_on(databases, tmp_path_factory.mktemp("portal"))) as found:
+        yield found
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def door(running: Portal) -> Portal:
+    await running.clear()
+    return running
 
 
 async def counted(door: Portal, indicator: str = "X8", unit: str = "31399") -> tuple[int, int]:

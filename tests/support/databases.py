@@ -23,12 +23,17 @@ async def databases() -> AsyncIterator[Addresses]:
 @pytest.fixture
 def settings(databases: Addresses, tmp_path: Path) -> Settings:
     """Settings with databases, streams and keys of their own."""
+    return settings_on(databases, tmp_path)
+
+
+def settings_on(databases: Addresses, folder: Path) -> Settings:
+    """The same, for fixtures that live longer than one test."""
     mark = f"t{uuid.uuid4().hex[:10]}"
     update = {
         "mongo_url": databases.mongo_url,
         "redis_url": databases.redis_url,
         "database_prefix": f"{mark}_",
         "stream_prefix": f"{mark}:",
-        "keys_dir": tmp_path / "keys",
+        "keys_dir": folder / "keys",
     }
     return Settings().model_copy(update=update)

@@ -13,12 +13,14 @@ import httpx
 from fastapi import FastAPI
 
 from contracts.events import DossierRecorded
+from contracts.plan import Plan
 from contracts.wire import from_line
 from services.intake.app import IntakeWeb
 from services.intake.portal.directory import Alias
 from services.plan_files import read_plan
 from services.previewing import Previews
 from services.publishing import publish
+from services.runtime import mongo
 from services.runtime.access.guard import Guard
 from services.runtime.access.refusals import Refusals
 from services.runtime.auth import Keys, Role, TokenVerifier, issue
@@ -63,6 +65,23 @@ class Portal:
     intake: IntakeWeb
     client: httpx.AsyncClient
 
+    async def clear(self) -> None:
+        """Forget everything that was sent."""
+        database = mongo.database(self.own.client, self.own.settings, "intake", durable=True)
+        for name in (
+            "dossiers",
+            "faults",
+            "quarantine",
+            "aliases",
+            "sources",
+            "sheet_mappings",
+        ):
+            await database[name].delete_many({})
+        await self.own.journal.collection("indicator").delete_many({})
+        self.intake.portal.receiver.tally.taken()
+        await self.intake.portal.trust.load()
+        await self.intake.portal.desk.add_aliases(ALIASES, "test")
+
     async def send(self, content: Any, query: str = "", **headers: str) -> dict[str, Any]:
         """Post to the national door; the answer, which must be 200."""
         answer = await self.client.post(NATIONAL + query, json=content, headers=headers)
@@ -90,11 +109,13 @@ class Portal:
         self, unit: str = "31399", period: str = "2023-07", today: date = date(2023, 7, 31)
     ) -> ShadowRow:
         """The totals of a unit, by the second calculator."""
-        return shadow_standings(PLAN, await self.lines(), today)[unit, period]
+        only = [found for found in PLAN.units if found.code == unit]
+        plan = Plan.model_validate(PLAN.model_dump() | {"units": only})
+        return shadow_standings(plan, await self.lines(), today)[unit, period]
 
 
 @asynccontextmanager
-async def portal(settings: Settings, *, aliases: bool = True) -> AsyncIterator[Portal]:
+async def portal(settings: Settings) -> AsyncIterator[Portal]:
     """A running intake that knows the reference plan, and a client with a token."""
     keys = Keys(settings.keys_dir)
     health = Health()
@@ -104,8 +125,7 @@ async def portal(settings: Settings, *, aliases: bool = True) -> AsyncIterator[P
         await publish(own, PLAN)
         intake = IntakeWeb(own, Guard(TokenVerifier(keys.verifying())))
         app = FastAPI()
-        app.include_router(intake.router)
-        intake.portal.mount(app, previews.of, partial(publish, own))
+        intake.mount(app, previews.of, partial(publish, own))
         Refusals(leaderboard_site()).mount(app)
         headers = {"Authorization": f"Bearer {issue(keys.signing(), Role.PORTAL)}"}
         transport = httpx.ASGITransport(app=app)
@@ -115,7 +135,5 @@ async def portal(settings: Settings, *, aliases: bool = True) -> AsyncIterator[P
                 transport=transport, base_url="http://test", headers=headers, timeout=30
             ) as client,
         ):
-            if aliases:
-                await intake.portal.desk.add_aliases(ALIASES, "test")
             yield Portal(own, intake, client)
             await health.stop()

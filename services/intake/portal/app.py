@@ -19,6 +19,7 @@ from services.intake.portal.pages import (
     quarantine_pages,
     source_pages,
 )
+from services.intake.portal.pull import Puller, PullStore, client
 from services.intake.portal.qualities import QualityStore
 from services.intake.portal.store import DossierStore
 from services.intake.portal.trust import SourceStore, Trust
@@ -61,6 +62,7 @@ class PortalWeb:
         self._own = own
         self.sheets = SheetDesk(settings, SheetStore(database))
         self._catalogue: CatalogueDesk | None = None
+        self.puller = Puller(PullStore(database), self.receiver, client())
         self.router: APIRouter = documented(self.endpoints)
         self.router.include_router(sheet_api(self.sheets, guard))
 
@@ -94,7 +96,9 @@ class PortalWeb:
         health.watch("intake keeps up with sources", self.trust.keep_up())
         health.watch("intake stores observations", self.qualities.keep_up(self.receiver.tally))
         health.watch("intake looks after quarantine", self._look())
+        health.watch("intake fetches from portals", self.puller.keep_up())
         yield
+        await self.puller.client.aclose()
         if self._catalogue is not None:
             await self._catalogue.stop()
         await self.sheets.stop()

@@ -22,6 +22,7 @@ from services.intake.portal.qualities import QualityStore
 from services.intake.portal.store import DossierStore
 from services.intake.sheets.domain.columns import (
     HEADER_ROWS,
+    LEAST_RECOGNISED,
     CellFault,
     find_headers,
     is_empty,
@@ -87,8 +88,9 @@ class Import:
         rows = rows_of(file)
         first = list(itertools.islice(rows, HEADER_ROWS))
         at, mapped = find_headers(first, await self._sheets.mapping(self._job["source"]))
-        headers = [plain_header(cell) for cell in first[at]] if first else []
-        await self._tell(headers=headers, mapped=mapped)
+        if len(mapped) >= LEAST_RECOGNISED:  # or it may be a row of people's names
+            headers = [plain_header(cell) for cell in first[at]]
+            await self._tell(headers=headers, mapped=mapped)
         missing = lacking(mapped, self._job["unit"])
         if missing:
             await self._tell(state="failed", reason="columns", missing=missing)
