@@ -199,7 +199,7 @@ PERSONAL = {
 }  # fmt: skip
 
 
-HEADERS = ("Mã hồ sơ", "Chủ hồ sơ", "Số CMND", "Mã thủ tục", "Trạng thái", "Ngày tiếp nhận", "Đơn vị xử lý")  # fmt: skip
+HEADERS = tuple("Mã hồ sơ,Chủ hồ sơ,CMND,Mã thủ tục,Trạng thái,Ngày tiếp nhận,Đơn vị xử lý".split(","))
 
 
 def marked_sheet() -> bytes:
@@ -240,7 +240,7 @@ async def dumped(door: Portal) -> str:
                 found += await database[collection].find({}).to_list(None)
     for key in await door.own.redis.keys("*"):
         assert await door.own.redis.type(key) == b"stream"
-        found += await door.own.redis.xrange(key)
+        found += await door.own.redis.xrange(key) or []
     return "\n".join(map(readable, found))
 
 
@@ -284,6 +284,7 @@ async def test_nothing_that_names_a_person_is_stored_told_or_logged(
     await door.intake.portal.qualities.store(door.intake.portal.receiver.tally)
     heard = capfd.readouterr()
     told = "\n".join(answer.text for answer in answers) + heard.out + heard.err + caplog.text
+    assert [a.text for a in answers if MARK in a.text] == []
     assert MARK not in told
     stored = await dumped(door)
     assert CODE in stored

@@ -14,6 +14,7 @@ _COMPACT = re.compile(r"\d{8}(\d{4}|\d{6})?\Z")
 _COMPACT_FORMS = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 _SLASHED = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})(?:[ T]+(\d{1,2}):(\d{2})(?::(\d{2}))?)?\Z")
 _CODE = re.compile(r"[0-9A-Z]+(?:[._/-][0-9A-Z]+)+\Z")
+_PROCEDURE = re.compile(r"(?=.*[0-9])[0-9A-Za-z][0-9A-Za-z._-]*\Z")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LONGEST_CODE, _LONGEST_NAME, _LONGEST_PROCEDURE = 60, 200, 64
 _YES = frozenset({"1", "true", "yes", "co", "có", "x"})
@@ -115,7 +116,7 @@ def procedure_code(value: object) -> str:
     written = text(value)
     if not written:
         raise DialectError("missing")
-    if len(written) > _LONGEST_PROCEDURE or not re.fullmatch(r"[0-9A-Za-z][\w.-]*", written):
+    if len(written) > _LONGEST_PROCEDURE or not _PROCEDURE.match(written):
         raise DialectError("procedure_code")
     return written
 
