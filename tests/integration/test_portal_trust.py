@@ -199,7 +199,15 @@ PERSONAL = {
 }  # fmt: skip
 
 
-HEADERS = tuple("Mã hồ sơ,Chủ hồ sơ,CMND,Mã thủ tục,Trạng thái,Ngày tiếp nhận,Đơn vị xử lý".split(","))
+HEADERS = (
+    "Mã hồ sơ",
+    "Chủ hồ sơ",
+    "CMND",
+    "Mã thủ tục",
+    "Trạng thái",
+    "Ngày tiếp nhận",
+    "Đơn vị xử lý",
+)
 
 
 def marked_sheet() -> bytes:

@@ -82,6 +82,13 @@ class PortalWeb:
         ):
             app.include_router(pages)
 
+    @property
+    def catalogue(self) -> CatalogueDesk:
+        """Where the catalogue is changed; there is one once the pages are mounted."""
+        if self._catalogue is None:
+            raise RuntimeError("not mounted")
+        return self._catalogue
+
     async def prepare(self) -> None:
         """Indexes, sources, aliases."""
         await self.dossiers.prepare()

@@ -40,6 +40,7 @@ def rows_of(file: IO[bytes]) -> Iterator[Row]:
     Raises:
         SheetError: it is none, or too large unpacked.
     """
+    file.seek(0)
     start = file.read(4)
     file.seek(0)
     if start[:2] == b"PK":

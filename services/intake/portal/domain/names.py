@@ -49,12 +49,12 @@ class Aliases:
 
     units: dict[tuple[str, str], str] = field(default_factory=dict)
     """(source, key of the name) -> unit."""
-    _bare: dict[tuple[str, str], set[str]] = field(default_factory=dict)
+    _bare: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
 
     def add(self, source: str, name: str, unit: str) -> None:
         """Know a name; a later one for the same name replaces it."""
         self.units[source, key_of(name)] = unit
-        self._bare.setdefault((source, bare(name)), set()).add(unit)
+        self._bare.setdefault((source, bare(name)), {})[key_of(name)] = unit
 
     def unit(self, source: str, name: str) -> str | None:
         """The unit that a name means; None: nobody has said.
@@ -68,8 +68,8 @@ class Aliases:
                 return found
         if key != bare(name):
             return None
-        wanted = [self._bare.get((place, key), set()) for place in (source, ANY_SOURCE)]
-        units = wanted[0] or wanted[1]
+        wanted = [self._bare.get((place, key), {}) for place in (source, ANY_SOURCE)]
+        units = set((wanted[0] or wanted[1]).values())
         return next(iter(units)) if len(units) == 1 else None
 
     def suggest(
