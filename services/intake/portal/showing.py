@@ -35,11 +35,15 @@ ENOUGH = 20
 
 
 def grouped(causes: Iterable[Cause]) -> list[tuple[str, list[Cause]]]:
-    """(kind, its causes), kinds that people can fix first."""
+    """(kind, its causes), kinds that people can fix first, causes for which most wait first."""
     found: dict[str, list[Cause]] = {kind: [] for kind in KINDS}
     for cause in causes:
         found.setdefault(cause.kind, []).append(cause)
-    return [(kind, some) for kind, some in found.items() if some]
+    return [
+        (kind, sorted(some, key=lambda cause: -cause.waiting))
+        for kind, some in found.items()
+        if some
+    ]
 
 
 def kind_words(words: Words, kind: str) -> str:
@@ -91,14 +95,14 @@ def suggestions(words: Words, known: Known, name: str) -> list[tuple[Suggestion,
         "alias": _("nguồn khác đã dùng tên này"),
         "like": _("tên gần giống"),
     }
-    return [(one, why[one.why]) for one in known.aliases.suggest(name, known.units)]
+    return [(one, why[one.why]) for one in known.aliases.suggest(name, known.agencies)]
 
 
 def waited(words: Words, since: datetime) -> tuple[str, bool]:
     """(for how long it has waited, whether that is too long)."""
     age = wall_now() - since
     if age.days:
-        return words.plural("%(n)s ngày", age.days), age.days >= ALERT_DAYS
+        return words.plural("%(n)s ngày trước", age.days), age.days >= ALERT_DAYS
     return words.ago(age.total_seconds()), False
 
 
@@ -261,6 +265,12 @@ def row_fault(words: Words, fault: RowFault) -> str:
     vi, en = RULES.get(fault.code, (fault.code, fault.code))
     said = own.get(fault.code) or (vi if words.lang == "vi" else en)
     return _("Dòng %(row)s, %(field)s: %(said)s", row=fault.row, field=field, said=said)
+
+
+def no_such_job(words: Words) -> tuple[str, str]:
+    """(what is not there, what to do next)."""
+    _ = words.gettext
+    return _("Không có lần nhập này"), _("Hãy mở lại từ danh sách các lần nhập.")
 
 
 def job_state(words: Words, state: str) -> str:

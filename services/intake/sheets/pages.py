@@ -5,10 +5,11 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.datastructures import FormData, UploadFile
 
 from services.intake.http import Refusal
+from services.intake.portal import showing
 from services.intake.portal.domain.canonical import Known
 from services.intake.portal.trust import DEFAULT_SOURCE
 from services.intake.sheets.desk import IMPORTERS, SheetDesk, refuse_large, units_of
-from services.intake.sheets.domain.columns import BY_FIELD, COLUMNS
+from services.intake.sheets.domain.columns import BY_FIELD, COLUMNS, plain_header
 from services.intake.sheets.http import may_see, source_for
 from services.runtime.access.guard import Guard
 from services.runtime.audit import Audit
@@ -85,9 +86,7 @@ class SheetPages:
         who = await self._guard.require(request, *IMPORTERS)
         found = await self._desk.store.job(job)
         if found is None or not may_see(who, found):
-            words = self._site.words_for(request)
-            title = words.gettext("Không có lần nhập này")
-            advice = words.gettext("Hãy mở lại từ danh sách các lần nhập.")
+            title, advice = showing.no_such_job(self._site.words_for(request))
             return self._site.failure(request, 404, title, advice, SHEETS)
         fields = [column.field for column in COLUMNS]
         columns = _columns(found)
@@ -128,5 +127,5 @@ def _pairs(job: Document, form: FormData) -> dict[str, str]:
     for number, header, meaning in _columns(job):
         said = str(form.get(f"column-{number}", meaning))
         if header and said != meaning and (not said or said in BY_FIELD):
-            pairs[header] = said
+            pairs[plain_header(header)] = said
     return pairs

@@ -27,7 +27,6 @@ from services.intake.sheets.domain.columns import (
     find_headers,
     is_empty,
     lacking,
-    plain_header,
     read_row,
 )
 from services.intake.sheets.reading import Row, SheetError, rows_of
@@ -89,7 +88,7 @@ class Import:
         first = list(itertools.islice(rows, HEADER_ROWS))
         at, mapped = find_headers(first, await self._sheets.mapping(self._job["source"]))
         if len(mapped) >= LEAST_RECOGNISED:  # or it may be a row of people's names
-            headers = [plain_header(cell) for cell in first[at]]
+            headers = [" ".join(str(cell or "").split())[:100] for cell in first[at]]
             await self._tell(headers=headers, mapped=mapped)
         missing = lacking(mapped, self._job["unit"])
         if missing:

@@ -40,6 +40,8 @@ class Known:
 
     units: dict[str, str] = field(default_factory=dict)
     """Unit -> its Vietnamese name."""
+    agencies: dict[str, str] = field(default_factory=dict)
+    """The same without units that belong to another one: hamlets handle no dossiers."""
     catalogue: dict[str, Procedure] = field(default_factory=dict)
     aliases: Aliases = field(default_factory=Aliases)
     plans: dict[str, Plan] = field(default_factory=dict)
@@ -51,6 +53,8 @@ class Known:
         if newest is None or newest.version <= plan.version:
             self.plans[plan.id] = plan
         self.units = {u.code: u.name.vi for p in self.plans.values() for u in p.units}
+        units = [u for p in self.plans.values() for u in p.units if u.parent is None]
+        self.agencies = {unit.code: unit.name.vi for unit in units}
         self.catalogue = {c.code: c for p in self.plans.values() for c in p.catalogue}
 
 
