@@ -80,6 +80,7 @@ class Portal:
         await self.own.journal.collection("indicator").delete_many({})
         self.intake.portal.receiver.tally.taken()
         await self.intake.portal.trust.load()
+        await self.intake.portal.desk.load_aliases()
         await self.intake.portal.desk.add_aliases(ALIASES, "test")
 
     async def send(self, content: Any, query: str = "", **headers: str) -> dict[str, Any]:

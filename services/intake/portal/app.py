@@ -94,7 +94,7 @@ class PortalWeb:
         await self.dossiers.prepare()
         await self.sources.prepare()
         await self.trust.load()
-        await self.desk.follow_aliases()
+        await self.desk.load_aliases()
 
     @asynccontextmanager
     async def running(self, health: Health) -> AsyncIterator[None]:

@@ -12,7 +12,6 @@ from contracts.events import PlanPublished
 from services.intake.application import Intake
 from services.intake.portal.application import PORTAL_WAITING, Receiver
 from services.intake.portal.directory import Alias, AliasStore
-from services.intake.portal.domain.names import key_of
 from services.runtime.clock import wall_now
 from services.runtime.journal import Pack
 from services.runtime.logging import get_logger
@@ -82,24 +81,26 @@ class Desk:
         content = [[code, one.model_dump(mode="json")] for code, one in catalogue]
         return hashlib.sha256(msgspec.json.encode(content)).hexdigest()
 
-    async def follow_aliases(self) -> None:
-        """Know the aliases as they are now, if somebody said something since the last look."""
-        newest = await self._aliases.newest()
-        if newest != self._said_at:
-            self._receiver.known.aliases = await self._aliases.known()
-            self._said_at = newest
+    async def load_aliases(self) -> None:
+        """Know the aliases as they are now."""
+        self._said_at = await self._aliases.newest()
+        self._receiver.known.aliases = await self._aliases.known()
+
+    async def follow_aliases(self) -> int:
+        """What waited for a new word is told now, and what was told otherwise is corrected; returns how many."""
+        if await self._aliases.newest() == self._said_at:
+            return 0
+        names = await self._aliases.keys_since(self._said_at)
+        await self.load_aliases()
+        told = await self._receiver.review({"name": {"$in": names}})
+        told += await self._receiver.review({"waits": {"$gte": "alias ", "$lt": "alias!"}})
+        log.info("aliases changed", aliases=len(names), events=told)
+        return told
 
     async def add_aliases(self, aliases: Sequence[Alias], by: str) -> int:
-        """Say which units some names mean; what waited for it is told now, and what was told otherwise is corrected."""
+        """Say which units some names mean; returns how many dossiers are told because of it."""
         await self._aliases.add(aliases, by)
-        self._said_at = None
-        await self.follow_aliases()
-        names = list({key_of(alias.name) for alias in aliases})
-        told = await self._receiver.review({"name": {"$in": names}})
-        waiting = {"waits": {"$gte": "alias ", "$lt": "alias!"}}
-        told += await self._receiver.review(waiting)
-        log.info("aliases added", aliases=len(aliases), events=told)
-        return told
+        return await self.follow_aliases()
 
     async def causes(self) -> list[Cause]:
         """All that somebody must fix, what waits longest first."""

@@ -60,6 +60,12 @@ class AliasStore:
             aliases.add(alias.source, alias.name, alias.unit)
         return aliases
 
+    async def keys_since(self, since: datetime | None) -> list[str]:
+        """Keys of the names about which something was said since then."""
+        wanted = {} if since is None else {"at": {"$gt": since}}
+        found = self.aliases.find(wanted, {"name": 1})
+        return [key_of(alias["name"]) for alias in await found.to_list(None)]
+
     async def newest(self) -> datetime | None:
         """When the last word was said."""
         found = await self.aliases.find_one({}, {"at": 1}, sort=[("at", -1)])
