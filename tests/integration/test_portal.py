@@ -1,6 +1,7 @@
 """The national door on a real MongoDB: every hazard of real senders, with the totals that result."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest_asyncio
 from services.intake.portal.directory import Alias
 from services.runtime.embedded import Addresses
 from tests.support.databases import settings_on
+from tests.support.mutations import mutated
 from tests.support.portal import CODE, SAMPLES, Portal, dossier, portal, steps
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -289,3 +291,27 @@ async def test_the_provincial_bus_form(door: Portal) -> None:
     answer = await door.send([dossier()], "?MaDinhDanhDV=H30.99&isUpdating=True")
     assert answer["error_code"] == "0"
     assert await counted(door) == (1, 1)
+
+
+async def test_hundreds_of_mutated_payloads_break_nothing_and_lose_no_good_neighbour(
+    door: Portal,
+) -> None:
+    chance = random.Random(20230705)
+    codes = [f"H30.98.01-230705-{number:05}" for number in range(400)]
+    sent = [(code, *mutated(chance, code)) for code in codes]
+
+    async def post(some: list[tuple[str, bytes, bool]]) -> None:
+        for code, body, untouched in some:
+            answer = await door.client.post(
+                "/api/v1/portal/national",
+                content=body,
+                headers={"Content-Type": "application/json"},
+            )
+            assert answer.status_code == 200, (answer.text, body)
+            if untouched:
+                told = {item["MaHoSo"]: item for item in answer.json()["data"]}[code]
+                assert told["message"] == "Đã nhận", (told, body)
+
+    await asyncio.gather(*(post(sent[at::10]) for at in range(10)))
+    counted = {event.dossier for event in await door.events()}
+    assert {code for code, _, untouched in sent if untouched} <= counted

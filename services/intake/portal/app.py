@@ -95,6 +95,7 @@ class PortalWeb:
         await self.sources.prepare()
         await self.trust.load()
         await self.desk.load_aliases()
+        await self.receiver.recall()
 
     @asynccontextmanager
     async def running(self, health: Health) -> AsyncIterator[None]:
@@ -123,6 +124,7 @@ class PortalWeb:
                     await self.desk.settle()
                     plans = dict(self.receiver.known.plans)
                 if looks % MEASURE_EVERY == 0:
+                    await self.receiver.recall()
                     await self.desk.measure()
             except (PyMongoError, JournalUnavailableError):
                 log.warning("quarantine cannot be looked after now")

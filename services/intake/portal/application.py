@@ -57,7 +57,8 @@ class Receiver:
     known: Known = field(default_factory=Known)
     tally: Tally = field(default_factory=Tally)
     """What was observed about the senders since it was last stored."""
-    some_broken: bool = True
+    broken: set[str] = field(default_factory=set)
+    """Keys of dossiers of which a broken statement waits to be mended."""
 
     async def take(self, source: str, items: Sequence[Message | Fault]) -> list[Outcome]:
         """What became of each item; returns when all of it is durable.
@@ -72,10 +73,11 @@ class Receiver:
                 messages[item.dossier].append(item)
         if faults:
             await self.store.set_aside(source, faults)
-            self.some_broken = True
+            self.broken.update(f"{source} {fault.dossier}" for fault in faults if fault.dossier)
         changes = await self._merge(source, messages)
-        if self.some_broken and messages:
-            await self.store.mended(source, messages)
+        if mended := self.broken & {f"{source} {code}" for code in messages}:
+            await self.store.mended(mended)
+            self.broken -= mended
         outcomes = [_outcome(item, changes) for item in items]
         self._measure(source, faults, outcomes)
         return outcomes
@@ -130,6 +132,10 @@ class Receiver:
         for shard, some in lines.items():
             await self.journal.append(INDICATOR.name, shard, some)
         return await self.store.save([c.after for c in changes if c.after != c.before])
+
+    async def recall(self) -> None:
+        """Know which broken statements wait, whoever received them."""
+        self.broken = await self.store.broken()
 
     def foresee(self, source: str, message: Message) -> Waits | None:
         """For what a statement would wait, were it made now; None: it would count."""

@@ -22,6 +22,7 @@ from services.runtime.mongo import (
 )
 
 BATCH = 500
+MOST_RECALLED = 200_000
 
 
 @dataclass(slots=True)
@@ -61,6 +62,7 @@ class DossierStore:
         await self.dossiers.create_index("name")
         await self.dossiers.create_index("twin", sparse=True)
         await self.faults.create_index([("cause", ASCENDING), ("since", ASCENDING)])
+        await self.faults.create_index("dossier")
 
     async def find(self, source: str, codes: Iterable[str]) -> dict[str, Dossier]:
         """Code -> dossier, of those that are known."""
@@ -108,10 +110,14 @@ class DossierStore:
         """Keep what is known of broken items; the same one again changes nothing."""
         await write_all(self.faults, [_fault(source, fault) for fault in faults])
 
-    async def mended(self, source: str, codes: Iterable[str]) -> None:
+    async def broken(self) -> set[str]:
+        """Keys of the dossiers of which broken statements wait."""
+        found = self.faults.find({"dossier": {"$gt": ""}}, {"dossier": 1}).limit(MOST_RECALLED)
+        return {one["dossier"] for one in await found.to_list(None)}
+
+    async def mended(self, keys: Iterable[str]) -> None:
         """Good statements about these dossiers came: their broken ones are settled."""
-        keys = [f"{source} {code}" for code in codes]
-        await self.faults.delete_many({"dossier": {"$in": keys}})
+        await self.faults.delete_many({"dossier": {"$in": list(keys)}})
 
 
 def twin_of(dossier: Dossier) -> str | None:

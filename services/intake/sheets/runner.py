@@ -84,6 +84,7 @@ class Import:
 
     async def run(self, file: IO[bytes]) -> None:
         """Read it to its end, telling how far it is."""
+        await self._receiver.recall()
         rows = rows_of(file)
         first = list(itertools.islice(rows, HEADER_ROWS))
         at, mapped = find_headers(first, await self._sheets.mapping(self._job["source"]))

@@ -23,6 +23,7 @@ class Envelope:
     """What stands around the items."""
 
     service: str
+    """Empty: it is not said."""
     items: list[object]
     session: str = ""
 
@@ -38,26 +39,22 @@ def opened(body: bytes, query: Mapping[str, str]) -> Envelope:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise EnvelopeError("json") from None
     if isinstance(content, list):
-        return Envelope(_service(query.get("service"), content), content)
+        return Envelope(_service(query.get("service")), content)
     if not isinstance(content, dict):
         raise EnvelopeError("json")
     if "data" not in content:
-        return Envelope(_service(query.get("service"), [content]), [content])
+        return Envelope(_service(query.get("service")), [content])
     data = content["data"]
     items: list[object] = data if isinstance(data, list) else [data]
     service = content.get("service") or query.get("service")
     session = content.get("session")
-    return Envelope(
-        _service(service, items), items, session if isinstance(session, str) else ""
-    )
+    return Envelope(_service(service), items, session if isinstance(session, str) else "")
 
 
-def _service(named: object, items: list[object]) -> str:
-    """The service by its name; without one, steps are known by their fields."""
+def _service(named: object) -> str:
+    """The service by its name; without a name each item is known by its own fields."""
     if named in (None, ""):
-        first = items[0] if items else None
-        is_step = isinstance(first, dict) and "ThoiDiemXuLy" in first
-        return STEPS if is_step else SNAPSHOTS
+        return ""
     found = SERVICES.get(named.strip().casefold()) if isinstance(named, str) else None
     if found is None:
         raise EnvelopeError("service")

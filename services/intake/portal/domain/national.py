@@ -59,14 +59,19 @@ DAY = 86_400_000
 
 
 def read_item(item: object, service: str, now: int) -> Message | Fault:
-    """The message of one item of the payload; `now` in milliseconds: nothing happens after tomorrow."""
+    """The message of one item of a service (empty: known by its fields).
+
+    `now` in milliseconds: nothing happens after tomorrow.
+    """
     if not isinstance(item, dict):
         return Fault("", "object")
     try:
         dossier = dossier_code(item.get("MaHoSo"))
     except DialectError as error:
         return Fault("MaHoSo", error.code)
-    read = _step if service == STEPS else _snapshot
+    looks_like_step = "ThoiDiemXuLy" in item and "MaTTHC" not in item
+    is_step = service == STEPS if service else looks_like_step
+    read = _step if is_step else _snapshot
     return read(dossier, item, now)
 
 
