@@ -1,4 +1,4 @@
-"""`python -m tests.bench.fuzz`: mutated dossiers against a running program; no 5xx, no good neighbour lost, memory flat."""
+"""`python -m tests.bench.fuzz`: mutated dossiers; no 5xx, no good neighbour lost, memory flat."""
 
 import argparse
 import asyncio
