@@ -23,6 +23,7 @@ OLDEST = Gauge(
     "intake_quarantine_oldest_seconds", "Age of what has waited longest, in real seconds."
 )
 ALERT_DAYS = 3
+MOST_CAUSES = 300
 _CATALOGUE = "catalogue"
 
 
@@ -102,25 +103,43 @@ class Desk:
         await self._aliases.add(aliases, by)
         return await self.follow_aliases()
 
+    def _waiting(self) -> tuple[tuple[Collection, str, Document], ...]:
+        """(collection, where it keeps the cause, what of it waits)."""
+        store = self._receiver.store
+        return (
+            (store.dossiers, "waits", {"waits": {"$gt": ""}}),
+            (self._quarantine, "cause", {}),
+            (store.faults, "cause", {}),
+        )
+
     async def causes(self) -> list[Cause]:
-        """All that somebody must fix, what waits longest first."""
-        found = [
-            *await self._grouped(
-                self._receiver.store.dossiers, "waits", {"waits": {"$gt": ""}}
-            ),
-            *await self._grouped(self._quarantine, "cause", {}),
-            *await self._grouped(self._receiver.store.faults, "cause", {}),
-        ]
+        """What somebody must fix, what waits longest first; of each collection the causes that most wait for."""
+        found = [cause for place in self._waiting() for cause in await self._grouped(*place)]
         return sorted(found, key=lambda cause: cause.since)
+
+    async def total(self) -> tuple[int, datetime | None]:
+        """(how much waits, since when the oldest does)."""
+        waiting, since = 0, []
+        for collection, _, wanted in self._waiting():
+            stages: list[Document] = [
+                {"$match": wanted},
+                {"$group": {"_id": None, "count": {"$sum": 1}, "since": {"$min": "$since"}}},
+            ]
+            async for one in collection.aggregate(stages):
+                waiting += one["count"]
+                since.append(one["since"])
+        return waiting, min(since, default=None)
 
     async def measure(self) -> None:
         """Tell the metrics how much waits, and for how long."""
-        causes = await self.causes()
-        ages = [(wall_now() - cause.since).total_seconds() for cause in causes]
-        OLDEST.set(max(ages, default=0))
-        PORTAL_WAITING.set(sum(cause.waiting for cause in causes))
-        if ages and max(ages) > ALERT_DAYS * 86_400:
-            log.warning("quarantine is not looked after", causes=len(causes))
+        waiting, since = await self.total()
+        age = 0.0 if since is None else (wall_now() - since).total_seconds()
+        PORTAL_WAITING.set(waiting)
+        OLDEST.set(age)
+        if age > ALERT_DAYS * 86_400:
+            log.warning(
+                "quarantine is not looked after", waiting=waiting, days=int(age / 86_400)
+            )
 
     @staticmethod
     async def _grouped(collection: Collection, name: str, wanted: Document) -> list[Cause]:
@@ -134,6 +153,8 @@ class Desk:
                     "sources": {"$addToSet": "$source"},
                 }
             },
+            {"$sort": {"waiting": -1, "_id": 1}},
+            {"$limit": MOST_CAUSES},
         ]
         causes = []
         async for one in collection.aggregate(stages):

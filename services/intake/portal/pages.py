@@ -38,11 +38,12 @@ def quarantine_pages(
     async def quarantine(request: Request, done: str = "", error: str = "") -> Response:
         who = await guard.require(request, *READERS)
         causes = await desk.causes()
+        total, _ = await desk.total()
         return site.page(
             request,
             "quarantine.html",
             causes=showing.grouped(causes),
-            total=sum(cause.waiting for cause in causes),
+            total=total,
             known=known,
             may_fix=who.has(Role.REVIEWER),
             done=done,
