@@ -19,9 +19,13 @@ from services.previewing import Previews
 from services.publishing import publish
 from services.runtime import metrics
 from services.runtime.access.app import AccessWeb
+from services.runtime.access.application import Access
 from services.runtime.access.entrance import Entrance
+from services.runtime.access.guard import Guard
+from services.runtime.access.http import access_api
 from services.runtime.access.pages import access_site
 from services.runtime.access.refusals import Refusals
+from services.runtime.access.rules import everybody
 from services.runtime.auth import AuthError, Keys, Role, TokenVerifier, bearer
 from services.runtime.health import Health
 from services.runtime.logging import configure, get_logger
@@ -128,6 +132,7 @@ def create_app(settings: Settings) -> Front:
             people = AccessWeb(own, verifier, access_site(NAME))
             intake = IntakeWeb(own, people.guard)
             board = LeaderboardWeb(own, site, people.guard)
+            people.units = board.units
             front.doors = intake.endpoints
             front.entrance.find_session = people.access.find_session
             intake.mount(app, previews.of, partial(publish, own))
@@ -168,6 +173,7 @@ def openapi() -> dict[str, Any]:
     app.include_router(documented(dict.fromkeys((NATIONAL, LOGIN), _not_running)))
     app.include_router(sheet_api(None, None))
     app.include_router(standings_api(cast("Feed", None)))
+    app.include_router(access_api(cast("Access", None), cast("Guard", None)))
     _operations(app, Health())
     return app.openapi()
 
@@ -177,16 +183,16 @@ async def _not_running(_: Request) -> Response:
 
 
 def _operations(app: FastAPI, health: Health) -> None:
-    @app.get("/healthz", tags=["operations"])
+    @app.get("/healthz", tags=["operations"], openapi_extra=everybody())
     async def healthz() -> dict[str, bool]:
         return {"alive": True}
 
-    @app.get("/readyz", tags=["operations"])
+    @app.get("/readyz", tags=["operations"], openapi_extra=everybody())
     async def readyz() -> Response:
         troubles = health.troubles()
         return JSONResponse(troubles or {"ready": True}, 503 if troubles else 200)
 
-    @app.get("/metrics", tags=["operations"])
+    @app.get("/metrics", tags=["operations"], openapi_extra=everybody())
     async def measured() -> Response:
         return metrics.exposition()
 

@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from services.intake.portal.directory import Alias
 from services.runtime.embedded import Addresses
-from tests.support.databases import settings_on
+from tests.support.databases import settings_apart
 from tests.support.mutations import mutated
 from tests.support.portal import CODE, SAMPLES, Portal, dossier, portal, steps
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 async def running(
     databases: Addresses, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Portal]:
-    async with portal(settings_on(databases, tmp_path_factory.mktemp("portal"))) as found:
+    async with portal(settings_apart(databases, tmp_path_factory.mktemp("portal"))) as found:
         yield found
 
 

@@ -19,7 +19,7 @@ from services.intake.portal.trust import SUBJECT, Bucket, Source, signature_of
 from services.runtime.auth import Keys, Role, issue
 from services.runtime.clock import wall_now
 from services.runtime.embedded import Addresses
-from tests.support.databases import settings_on
+from tests.support.databases import settings_apart
 from tests.support.portal import CODE, NATIONAL, SAMPLES, Portal, dossier, portal
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -33,7 +33,7 @@ ONE_STOP = Source("motcua.h30", HASHED, SECRET)
 async def running(
     databases: Addresses, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Portal]:
-    settings = settings_on(databases, tmp_path_factory.mktemp("portal"))
+    settings = settings_apart(databases, tmp_path_factory.mktemp("portal"))
     settings = settings.model_copy(update={"mtls_subject_header": "x-client-subject"})
     async with portal(settings) as found:
         yield found

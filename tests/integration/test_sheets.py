@@ -19,7 +19,7 @@ from services.runtime import mongo
 from services.runtime.auth import Keys, Role, issue
 from services.runtime.clock import FrozenClock
 from services.runtime.embedded import Addresses
-from tests.support.databases import settings_on
+from tests.support.databases import settings_apart
 from tests.support.portal import PLAN, SAMPLES, Portal, dossier, portal
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -34,7 +34,7 @@ HEADERS = (
 async def running(
     databases: Addresses, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Portal]:
-    async with portal(settings_on(databases, tmp_path_factory.mktemp("portal"))) as found:
+    async with portal(settings_apart(databases, tmp_path_factory.mktemp("portal"))) as found:
         yield found
 
 
@@ -130,7 +130,7 @@ async def test_an_officer_imports_for_the_own_unit_only(door: Portal) -> None:
     refused = await door.client.post(
         SHEET + "?unit=31399", content=b"x", headers={"Authorization": f"Bearer {officer}"}
     )
-    assert (refused.status_code, refused.json()["error"]) == (403, "other_unit")
+    assert (refused.status_code, refused.json()["error"]) == (404, "unknown_unit")
 
 
 async def test_an_import_is_seen_by_who_began_it_and_by_the_standing_office(
@@ -168,7 +168,7 @@ async def until(true: Callable[[], Any]) -> None:
 async def test_a_correction_shows_what_moves_and_then_moves_it(
     databases: Addresses, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    settings = settings_on(databases, tmp_path_factory.mktemp("catalogue"))
+    settings = settings_apart(databases, tmp_path_factory.mktemp("catalogue"))
     async with portal(settings) as door:
         await door.clear()
         august = {"MaHoSo": "H30.99.01-230801-0001", "NgayTiepNhan": "20230801080000"}

@@ -4,6 +4,7 @@ import tempfile
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -23,11 +24,11 @@ async def databases() -> AsyncIterator[Addresses]:
 @pytest.fixture
 def settings(databases: Addresses, tmp_path: Path) -> Settings:
     """Settings with databases, streams and keys of their own."""
-    return settings_on(databases, tmp_path)
+    return settings_apart(databases, tmp_path)
 
 
-def settings_on(databases: Addresses, folder: Path) -> Settings:
-    """The same, for fixtures that live longer than one test."""
+def settings_apart(databases: Addresses, folder: Path, **changes: Any) -> Settings:
+    """The same, for what several tests share."""
     mark = f"t{uuid.uuid4().hex[:10]}"
     update = {
         "mongo_url": databases.mongo_url,
@@ -35,5 +36,6 @@ def settings_on(databases: Addresses, folder: Path) -> Settings:
         "database_prefix": f"{mark}_",
         "stream_prefix": f"{mark}:",
         "keys_dir": folder / "keys",
+        **changes,
     }
     return Settings().model_copy(update=update)

@@ -12,6 +12,7 @@ from services.intake.portal.domain.canonical import Known
 from services.intake.portal.domain.catalogue import Reading, from_items, from_rows
 from services.intake.sheets.reading import SheetError, rows_of
 from services.runtime.access.guard import Guard
+from services.runtime.access.rules import access
 from services.runtime.audit import Audit
 from services.runtime.auth import Role
 from services.runtime.web.site import Site
@@ -46,10 +47,13 @@ class CataloguePages:
         """Their routes."""
         router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
         draft = CATALOGUE + "/drafts/{number}"
-        router.add_api_route(CATALOGUE, self.catalogue, methods=["GET"])
-        router.add_api_route(CATALOGUE, self.draft, methods=["POST"])
-        router.add_api_route(draft, self.draft_page, methods=["GET"])
-        router.add_api_route(draft, self.apply, methods=["POST"])
+        readers, changers = access(*READERS), access(Role.REVIEWER)
+        for path, read, change in (
+            (CATALOGUE, self.catalogue, self.draft),
+            (draft, self.draft_page, self.apply),
+        ):
+            router.add_api_route(path, read, methods=["GET"], openapi_extra=readers)
+            router.add_api_route(path, change, methods=["POST"], openapi_extra=changers)
         return router
 
     async def catalogue(self, request: Request, plan: str = "") -> Response:

@@ -24,7 +24,8 @@ from services.intake.portal.domain.dialects import milliseconds
 from services.intake.portal.domain.envelopes import Envelope, EnvelopeError, opened
 from services.intake.portal.domain.national import read_item
 from services.intake.portal.trust import SESSION_SECONDS, Trust
-from services.runtime.auth import AuthError
+from services.runtime.access.rules import access, everybody
+from services.runtime.auth import AuthError, Role
 from services.runtime.journal import JournalUnavailableError
 
 NATIONAL = "/api/v1/portal/national"
@@ -188,12 +189,13 @@ def documented(endpoints: dict[str, Endpoint]) -> APIRouter:
             endpoints[path],
             methods=["POST"],
             responses=_ANSWERS,
-            openapi_extra={"requestBody": body},
+            openapi_extra={"requestBody": body} | _WHO[path],
             response_class=Response,
         )
     return api
 
 
+_WHO = {NATIONAL: access(Role.PORTAL), LOGIN: everybody()}
 _ITEM = {"type": "object", "additionalProperties": True}
 _BODIES: dict[str, Any] = {
     NATIONAL: {

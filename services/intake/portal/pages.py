@@ -15,6 +15,7 @@ from services.intake.portal.domain.names import ANY_SOURCE
 from services.intake.portal.qualities import QualityStore
 from services.intake.portal.trust import NAME
 from services.runtime.access.guard import Guard
+from services.runtime.access.rules import access
 from services.runtime.audit import Audit
 from services.runtime.auth import Role
 from services.runtime.web.site import Site
@@ -34,7 +35,7 @@ def quarantine_pages(
     """`/review/quarantine`: causes, what waits for one, and fixing it."""
     router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
-    @router.get(QUARANTINE)
+    @router.get(QUARANTINE, openapi_extra=access(*READERS))
     async def quarantine(request: Request, done: str = "", error: str = "") -> Response:
         who = await guard.require(request, *READERS)
         causes = await desk.causes()
@@ -50,13 +51,13 @@ def quarantine_pages(
             error=error,
         )
 
-    @router.get(QUARANTINE + "/cause")
+    @router.get(QUARANTINE + "/cause", openapi_extra=access(*READERS))
     async def cause(request: Request, kind: str, value: str = "") -> Response:
         await guard.require(request, *READERS)
         found = await desk.dossiers_of(kind, value)
         return site.page(request, "cause.html", kind=kind, value=value, found=found)
 
-    @router.post(QUARANTINE + "/alias")
+    @router.post(QUARANTINE + "/alias", openapi_extra=access(Role.REVIEWER))
     async def add_alias(request: Request) -> Response:
         who = await guard.require(request, Role.REVIEWER)
         form = await request.form(max_files=0, max_fields=10)
@@ -70,7 +71,7 @@ def quarantine_pages(
         told = await desk.add_aliases([Alias(source, name, unit)], who.subject)
         return _back(QUARANTINE, done=str(told))
 
-    @router.post(QUARANTINE + "/close")
+    @router.post(QUARANTINE + "/close", openapi_extra=access(Role.REVIEWER))
     async def close(request: Request) -> Response:
         who = await guard.require(request, Role.REVIEWER)
         form = await request.form(max_files=0, max_fields=10)
@@ -88,7 +89,7 @@ def source_pages(site: Site, guard: Guard, qualities: QualityStore) -> APIRouter
     """`/review/sources`: what was observed about each sender."""
     router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
-    @router.get(SOURCES)
+    @router.get(SOURCES, openapi_extra=access(*READERS))
     async def sources(request: Request, source: str = "") -> Response:
         await guard.require(request, *READERS)
         months = await qualities.months()

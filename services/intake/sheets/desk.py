@@ -33,10 +33,10 @@ BUSY = Refusal(
     15,
 )
 NOT_YOURS = Refusal(
-    403,
-    "other_unit",
-    "Anh/chị không nhập thay đơn vị này được.",
-    "You may not import for this unit.",
+    404,
+    "unknown_unit",
+    "Anh/chị không có đơn vị này để nhập.",
+    "There is no such unit that you may import for.",
 )
 
 

@@ -10,10 +10,12 @@ from services.intake.portal.domain.words import RULES
 from services.intake.portal.trust import DEFAULT_SOURCE, NAME, source_named
 from services.intake.sheets.desk import IMPORTERS, SheetDesk, spooled
 from services.runtime.access.guard import Guard
+from services.runtime.access.rules import access
 from services.runtime.auth import Principal, Role
 from services.runtime.mongo import Document
 
 SHEET = "/api/v1/portal/sheet"
+_WHO = access(*IMPORTERS)
 UNKNOWN_JOB = Refusal(404, "unknown_job", "Không có lần nhập này.", "There is no such import.")
 SOURCE_NAME = Refusal(
     422,
@@ -27,7 +29,7 @@ def sheet_api(desk: SheetDesk | None, guard: Guard | None) -> APIRouter:
     """The routes; without a desk only for the document."""
     api = APIRouter(tags=["sheets"])
 
-    @api.post(SHEET, status_code=202, openapi_extra=_BODY, responses=_ANSWERS)
+    @api.post(SHEET, status_code=202, openapi_extra=_BODY | _WHO, responses=_ANSWERS)
     async def import_sheet(
         request: Request,
         source: str = DEFAULT_SOURCE,
@@ -46,7 +48,7 @@ def sheet_api(desk: SheetDesk | None, guard: Guard | None) -> APIRouter:
             return refusal.response()
         return JSONResponse({"job": job, "status": f"{SHEET}/{job}"}, 202)
 
-    @api.get(f"{SHEET}/{{job}}", responses=_STATUS)
+    @api.get(f"{SHEET}/{{job}}", openapi_extra=_WHO, responses=_STATUS)
     async def sheet_job(request: Request, job: str) -> Response:
         """How far an import is, and which cells are wrong."""
         if desk is None or guard is None:
@@ -120,7 +122,8 @@ _BODY: dict[str, Any] = {
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     202: {"description": "The import has begun: ask `status`."},
     401: {"description": "Nobody, or a wrong token."},
-    403: {"description": "Not your role, or not your unit."},
+    403: {"description": "Not your role."},
+    404: {"description": "Not your unit."},
     413: {"description": "Larger than 64 MiB."},
     422: {"description": "A parameter is not valid."},
     429: {"description": "Another import runs."},

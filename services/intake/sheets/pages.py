@@ -12,6 +12,7 @@ from services.intake.sheets.desk import IMPORTERS, SheetDesk, refuse_large, unit
 from services.intake.sheets.domain.columns import BY_FIELD, COLUMNS, plain_header
 from services.intake.sheets.http import may_see, source_for
 from services.runtime.access.guard import Guard
+from services.runtime.access.rules import access, all_of
 from services.runtime.audit import Audit
 from services.runtime.auth import Principal, Role
 from services.runtime.mongo import Document
@@ -36,11 +37,13 @@ class SheetPages:
         """Their routes."""
         router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
         job = SHEETS + "/{job}"
-        router.add_api_route(SHEETS, self.sheets, methods=["GET"])
-        router.add_api_route(SHEETS, self.import_sheet, methods=["POST"])
-        router.add_api_route(job, self.job_page, methods=["GET"])
-        router.add_api_route(job, self.correct, methods=["POST"])
-        return router
+        for path, read, change in (
+            (SHEETS, self.sheets, self.import_sheet),
+            (job, self.job_page, self.correct),
+        ):
+            router.add_api_route(path, read, methods=["GET"])
+            router.add_api_route(path, change, methods=["POST"])
+        return all_of(router, access(*IMPORTERS))
 
     async def sheets(self, request: Request) -> Response:
         """A form for a file, and the latest imports."""
