@@ -64,6 +64,11 @@ class WorkerReadiness:
         self._urls = urls
         self._troubles: dict[str, str] = dict.fromkeys(urls, "not asked yet")
 
+    def watched_by(self, health: Health) -> None:
+        """Ask, if there is anybody to be asked."""
+        if self._urls:
+            health.watch("workers", self.ask())
+
     async def ask(self) -> None:
         """Ask for ever."""
         async with httpx.AsyncClient(timeout=2) as client:
@@ -142,8 +147,7 @@ def create_app(settings: Settings) -> Front:
                 await stack.enter_async_context(face.running(health))
             app.state.navigation = Navigation(app, LINKS)
             await own.start_bus(health)
-            if settings.worker_urls:
-                health.watch("workers", workers.ask())
+            workers.watched_by(health)
             settle()
             yield
             await health.stop()

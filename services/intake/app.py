@@ -10,6 +10,10 @@ from services.intake.application import Intake
 from services.intake.http import doors, endpoints
 from services.intake.portal.app import PortalWeb
 from services.intake.portal.catalogue import PreviewPlan, PublishPlan
+from services.intake.sheets.desk import SheetDesk
+from services.intake.sheets.http import sheet_api
+from services.intake.sheets.pages import SheetPages
+from services.intake.sheets.store import SheetStore
 from services.intake.store import IntakeStore
 from services.runtime import mongo
 from services.runtime.access.guard import Guard
@@ -36,11 +40,19 @@ class IntakeWeb:
         self.endpoints = posted | self.portal.endpoints
         self.router: APIRouter = doors(posted)
         self.router.include_router(self.portal.router)
+        self.sheets = SheetDesk(settings, SheetStore(database))
+        self.router.include_router(sheet_api(self.sheets, guard))
+        self._guard = guard
 
     def mount(self, app: FastAPI, preview: PreviewPlan, publish: PublishPlan) -> None:
         """Add its routes and pages."""
         app.include_router(self.router)
         self.portal.mount(app, preview, publish)
+        portal = self.portal
+        pages = SheetPages(
+            portal.site, self._guard, self.sheets, portal.receiver.known, portal.audit
+        )
+        app.include_router(pages.router())
 
     @asynccontextmanager
     async def running(self, health: Health) -> AsyncIterator[None]:
@@ -53,3 +65,4 @@ class IntakeWeb:
         health.watch("intake keeps up with plans", self._plans.keep_up())
         async with self.portal.running(health):
             yield
+            await self.sheets.stop()

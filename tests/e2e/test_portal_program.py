@@ -18,8 +18,8 @@ from contracts.events import DossierRecorded
 from services.app import openapi
 from services.runtime.auth import Role
 from services.runtime.datafolder import free_port
-from tests.e2e.test_pages import CHROMIUM, FLAGS
 from tests.integration.test_sheets import row as sheet_row, xlsx
+from tests.support.chromium import CHROMIUM, FLAGS
 from tests.support.people import Person, person_of, sign_in
 from tests.support.portal import CODE, NATIONAL, ROOT, SAMPLES, dossier
 from tests.support.system import System, command, wait_until

@@ -286,7 +286,7 @@ async def test_nothing_that_names_a_person_is_stored_told_or_logged(
     ):
         started = await post(door, file, own, f"/api/v1/portal/sheet{query}")
         assert started.status_code == 202, started.text
-        await door.intake.portal.sheets.wait()
+        await door.intake.sheets.wait()
         answers.append(await door.client.get(started.json()["status"]))
     assert [a.json()["state"] for a in answers[-3:]] == ["done", "done", "failed"]
     await door.intake.portal.qualities.store(door.intake.portal.receiver.tally)

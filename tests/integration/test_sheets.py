@@ -72,7 +72,7 @@ async def imported(
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     started = await door.client.post(SHEET + query, content=file, headers=headers)
     assert started.status_code == 202, started.text
-    await door.intake.portal.sheets.wait()
+    await door.intake.sheets.wait()
     status = await door.client.get(started.json()["status"], headers=headers)
     return status.json()  # type: ignore[no-any-return]
 
@@ -138,7 +138,7 @@ async def test_an_import_is_seen_by_who_began_it_and_by_the_standing_office(
 ) -> None:
     key = Keys(door.own.settings.keys_dir).signing()
     started = await door.client.post(SHEET, content=xlsx(row(1)))
-    await door.intake.portal.sheets.wait()
+    await door.intake.sheets.wait()
     for role, status in ((Role.OFFICER, 404), (Role.REVIEWER, 200), (Role.VIEWER, 403)):
         headers = {"Authorization": f"Bearer {issue(key, role)}"}
         seen = await door.client.get(started.json()["status"], headers=headers)

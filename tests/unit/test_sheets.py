@@ -11,9 +11,9 @@ from openpyxl import Workbook
 
 from services.intake.portal.domain.dialects import milliseconds
 from services.intake.portal.domain.messages import Message
+from services.intake.portal.domain.words import letter
+from services.intake.portal.rows import SheetError, rows_of
 from services.intake.sheets.domain.columns import CellFault, find_headers, lacking, read_row
-from services.intake.sheets.http import letter
-from services.intake.sheets.reading import SheetError, rows_of
 
 NOW = milliseconds(datetime(2023, 8, 1, tzinfo=UTC))
 HEADERS = [

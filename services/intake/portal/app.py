@@ -23,10 +23,6 @@ from services.intake.portal.pull import Puller, PullStore, client
 from services.intake.portal.qualities import QualityStore
 from services.intake.portal.store import DossierStore
 from services.intake.portal.trust import SourceStore, Trust
-from services.intake.sheets.desk import SheetDesk
-from services.intake.sheets.http import sheet_api
-from services.intake.sheets.pages import SheetPages
-from services.intake.sheets.store import SheetStore
 from services.runtime import mongo
 from services.runtime.access.guard import Guard
 from services.runtime.audit import Audit
@@ -60,16 +56,15 @@ class PortalWeb:
         self._database = database
         self._guard = guard
         self._own = own
-        self.sheets = SheetDesk(settings, SheetStore(database))
+        self.site = desk_site()
+        self.audit = Audit(database, own.clock)
         self._catalogue: CatalogueDesk | None = None
         self.puller = Puller(PullStore(database), self.receiver, client())
         self.router: APIRouter = documented(self.endpoints)
-        self.router.include_router(sheet_api(self.sheets, guard))
 
     def mount(self, app: FastAPI, preview: PreviewPlan, publish: PublishPlan) -> None:
         """Add the pages; previewing and publishing plans belong to the whole system."""
-        site, guard = desk_site(), self._guard
-        known, audit = self.receiver.known, Audit(self._database, self._own.clock)
+        site, guard, known, audit = self.site, self._guard, self.receiver.known, self.audit
         self._catalogue = CatalogueDesk(
             self._database, known, self._own.clock, preview, publish
         )
@@ -78,7 +73,6 @@ class PortalWeb:
             quarantine_pages(site, guard, self.desk, known, audit),
             source_pages(site, guard, self.qualities),
             CataloguePages(site, guard, self._catalogue, known, audit).router(),
-            SheetPages(site, guard, self.sheets, known, audit).router(),
         ):
             app.include_router(pages)
 
@@ -109,7 +103,6 @@ class PortalWeb:
         await self.puller.client.aclose()
         if self._catalogue is not None:
             await self._catalogue.stop()
-        await self.sheets.stop()
         await self.qualities.store(self.receiver.tally)
 
     async def _look(self) -> None:

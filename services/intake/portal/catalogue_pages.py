@@ -10,7 +10,7 @@ from starlette.datastructures import FormData, UploadFile
 from services.intake.portal.catalogue import CatalogueDesk, DraftError
 from services.intake.portal.domain.canonical import Known
 from services.intake.portal.domain.catalogue import Reading, from_items, from_rows
-from services.intake.sheets.reading import SheetError, rows_of
+from services.intake.portal.rows import SheetError, rows_of
 from services.runtime.access.guard import Guard
 from services.runtime.access.rules import access
 from services.runtime.audit import Audit

@@ -10,9 +10,7 @@ from services.intake.portal.domain.canonical import Known
 from services.intake.portal.domain.catalogue import RowFault
 from services.intake.portal.domain.dialects import moment
 from services.intake.portal.domain.names import ANY_SOURCE, Suggestion
-from services.intake.portal.domain.words import RULES
-from services.intake.sheets.domain.columns import BY_FIELD
-from services.intake.sheets.http import letter
+from services.intake.portal.domain.words import RULES, letter
 from services.runtime.clock import wall_now
 from services.runtime.web.i18n import Words
 
@@ -199,6 +197,10 @@ def level_words(words: Words, level: str) -> str:
 
 def column_name(words: Words, field: str) -> str:
     """A field of a dossier, as the office calls it."""
+    return _column_names(words).get(field, field)
+
+
+def _column_names(words: Words) -> dict[str, str]:
     _ = words.gettext
     return {
         "dossier": _("Mã hồ sơ"),
@@ -214,15 +216,16 @@ def column_name(words: Words, field: str) -> str:
         "paid_online": _("Thanh toán trực tuyến"),
         "digitised": _("Số hóa thành phần"),
         "satisfaction": _("Mức độ hài lòng"),
-    }.get(field, field)
+    }
 
 
 def known_fields(words: Words, known: dict[str, Any]) -> list[tuple[str, str]]:
     """What could be read of a broken item."""
+    names = _column_names(words)
     return [
-        (column_name(words, name), value_of(words, name, value))
+        (names[name], value_of(words, name, value))
         for name, value in known.items()
-        if name in BY_FIELD
+        if name in names
     ]
 
 

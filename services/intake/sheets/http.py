@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 
 from services.intake.http import Refusal
-from services.intake.portal.domain.words import RULES
+from services.intake.portal.domain.words import RULES, letter
 from services.intake.portal.trust import DEFAULT_SOURCE, NAME, source_named
 from services.intake.sheets.desk import IMPORTERS, SheetDesk, spooled
 from services.runtime.access.guard import Guard
@@ -97,18 +97,6 @@ def shown(job: Document) -> dict[str, Any]:
         "missing": job.get("missing", []),
         "mapped": {field: letter(number) for field, number in job["mapped"].items()},
     }
-
-
-def letter(number: int | None) -> str | None:
-    """A column's number, from 0, as spreadsheets name it."""
-    if number is None:
-        return None
-    name = ""
-    number += 1
-    while number:
-        number, rest = divmod(number - 1, 26)
-        name = chr(ord("A") + rest) + name
-    return name
 
 
 _BODY: dict[str, Any] = {

@@ -19,6 +19,7 @@ from services.intake.portal.domain.canonical import Waits, unit_of
 from services.intake.portal.domain.dialects import milliseconds
 from services.intake.portal.domain.messages import Message
 from services.intake.portal.qualities import QualityStore
+from services.intake.portal.rows import Row, SheetError, rows_of
 from services.intake.portal.store import DossierStore
 from services.intake.sheets.domain.columns import (
     HEADER_ROWS,
@@ -29,7 +30,6 @@ from services.intake.sheets.domain.columns import (
     lacking,
     read_row,
 )
-from services.intake.sheets.reading import Row, SheetError, rows_of
 from services.intake.sheets.store import FAULTS_KEPT, SheetStore
 from services.runtime import mongo
 from services.runtime.logging import configure, get_logger

@@ -60,3 +60,15 @@ def of_waits(waits: Waits) -> Said:
     """For what a dossier waits."""
     vi, en = WAITS[waits.kind]
     return vi.format(value=waits.value), en.format(value=waits.value)
+
+
+def letter(number: int | None) -> str | None:
+    """A column's number, from 0, as spreadsheets name it."""
+    if number is None:
+        return None
+    name = ""
+    number += 1
+    while number:
+        number, rest = divmod(number - 1, 26)
+        name = chr(ord("A") + rest) + name
+    return name
