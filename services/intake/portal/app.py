@@ -25,6 +25,7 @@ from services.intake.portal.store import DossierStore
 from services.intake.portal.trust import SourceStore, Trust
 from services.runtime import mongo
 from services.runtime.access.guard import Guard
+from services.runtime.access.rules import all_of, everybody
 from services.runtime.audit import Audit
 from services.runtime.health import Health
 from services.runtime.journal import JournalUnavailableError
@@ -68,7 +69,7 @@ class PortalWeb:
         self._catalogue = CatalogueDesk(
             self._database, known, self._own.clock, preview, publish
         )
-        app.include_router(site.router())
+        app.include_router(all_of(site.router(), everybody()))
         for pages in (
             quarantine_pages(site, guard, self.desk, known, audit),
             source_pages(site, guard, self.qualities),
