@@ -131,6 +131,7 @@ def docs(
 def register(app: typer.Typer) -> None:
     """Add these commands to the command line."""
     from services import demo, people_commands, portal_commands  # noqa: PLC0415
+    from services.proving import proof_commands  # noqa: PLC0415
 
     app.command("verify")(verify)
     app.command("docs")(docs)
@@ -139,5 +140,6 @@ def register(app: typer.Typer) -> None:
     app.add_typer(letter_commands, name="dead-letters")
     app.add_typer(portal_commands.source_commands, name="source")
     app.add_typer(portal_commands.alias_commands, name="alias")
+    app.add_typer(proof_commands, name="proof")
     app.add_typer(people_commands.person_commands, name="person")
     app.add_typer(people_commands.audit_commands, name="audit")

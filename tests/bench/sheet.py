@@ -1,4 +1,4 @@
-"""`python -m tests.bench.sheet`: a large export is imported while events go on; how fresh they stay, how much memory."""
+"""`python -m tests.bench.sheet`: a large import while events go on; how fresh they stay, how much memory it takes."""
 
 import argparse
 import csv
