@@ -7,8 +7,20 @@ from contracts.events import Exclusion
 from services.scoring.domain.tally import CAUSES_KEPT, Tally, exclusion_kinds
 
 
-def exclusions_of(tally: Tally, unit: str) -> list[Exclusion]:
-    """All exclusions of a unit over the whole competition, by month, then rule; the score is not touched.
+def exclusions_of(tally: Tally, unit: str) -> tuple[list[Exclusion], list[Exclusion]]:
+    """(those that hold, those that were lifted) over the whole competition; the score is not touched."""
+    holding, lifted = [], []
+    for exclusion in _all_of(tally, unit):
+        lifting = tally.lifted.get((unit, exclusion.month, exclusion.rule))
+        if not lifting:
+            holding.append(exclusion)
+        else:
+            lifted.append(exclusion.model_copy(update={"reason": lifting[min(lifting)]}))
+    return holding, lifted
+
+
+def _all_of(tally: Tally, unit: str) -> list[Exclusion]:
+    """By month, then rule, whether lifted or not.
 
     Source: 167/KH-UBND, as the plan's `exclusions` state it.
     """

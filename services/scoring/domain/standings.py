@@ -37,6 +37,7 @@ class UnitRow:
     indicators: dict[str, tuple[int, int]] = field(default_factory=dict)
     counters: dict[str, tuple[int, int]] = field(default_factory=dict)
     exclusions: list[Exclusion] = field(default_factory=list)
+    lifted: list[Exclusion] = field(default_factory=list)
 
     @property
     def eligible(self) -> bool:
@@ -210,7 +211,8 @@ class Standings:
         """(bloc, traits) -> the rules that all such units share."""
         self._own_offers = any(p.units is not None for p in tally.plan.catalogue)
         self.rows: dict[tuple[str, str], UnitRow] = {}
-        self._exclusions: dict[str, list[Exclusion]] = {}
+        self._exclusions: dict[str, tuple[list[Exclusion], list[Exclusion]]] = {}
+        """Unit -> (those that hold, those that were lifted)."""
 
     def refresh(self, most: int = 0) -> list[UnitRow]:
         """Compute what is dirty (at most so many rows; 0: all) and return the rows concerned."""
@@ -231,9 +233,11 @@ class Standings:
         found = exclusions_of(self.tally, unit)
         if found == self._exclusions.get(unit):
             return
-        before = self._exclusions.get(unit, [])
+        before = self._exclusions.get(unit, ([], []))
         self._exclusions[unit] = found
-        changed = [e for e in found if e not in before] + [e for e in before if e not in found]
+        changed = [
+            e for new, old in zip(found, before, strict=True) for e in _differing(new, old)
+        ]
         for month in {exclusion.month for exclusion in changed}:
             for period in periods_of(month):
                 self.tally.dirty.setdefault((unit, period), 0)
@@ -267,7 +271,9 @@ class Standings:
                     )
                 else:
                     self._set(row, indicator, *_quick(cell, proportion, period))
-        row.exclusions = within(self._exclusions.get(unit, []), period, self.tally.months)
+        holding, lifted = self._exclusions.get(unit, ([], []))
+        row.exclusions = within(holding, period, self.tally.months)
+        row.lifted = within(lifted, period, self.tally.months)
         return row
 
     @staticmethod
@@ -312,6 +318,10 @@ def _quick(
     top = claimed & LANE_MASK
     bottom = (claimed >> LANE_BITS) & LANE_MASK if fixed is None else fixed
     return (proportion.points(top, bottom), accepted), (top, bottom)
+
+
+def _differing(new: list[Exclusion], old: list[Exclusion]) -> list[Exclusion]:
+    return [e for e in new if e not in old] + [e for e in old if e not in new]
 
 
 def ranked(rows: Iterable[tuple[str, int]]) -> dict[str, int]:

@@ -130,6 +130,7 @@ _TOOLS: tuple[Callable[..., object], ...] = (
     as_units,
     rule_words.rule_of,
     sentences.exclusion_reason,
+    sentences.lifted_reason,
     sentences.rule_name,
     sentences.in_language,
     sentences.capital,

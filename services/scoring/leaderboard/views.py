@@ -26,6 +26,8 @@ class Row:
     """Ranks won (+) or lost (-) since the last daily close; None: no close yet."""
     trend: tuple[int, ...] = ()
     """Points at the latest daily closes, oldest first, at most thirty."""
+    lifted: tuple[Exclusion, ...] = ()
+    """Exclusions that would hold, had they not been lifted."""
 
 
 @dataclass(frozen=True, slots=True)
