@@ -4,7 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from bson.codec_options import CodecOptions
-from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, AsyncIOMotorDatabase
+from motor.motor_asyncio import (
+    AsyncIOMotorClient,
+    AsyncIOMotorCollection,
+    AsyncIOMotorDatabase,
+    AsyncIOMotorGridFSBucket,
+)
 from pymongo import ReadPreference
 from pymongo.errors import BulkWriteError
 from pymongo.read_concern import ReadConcern
@@ -16,6 +21,7 @@ Document = dict[str, Any]
 Client = AsyncIOMotorClient[Document]
 Database = AsyncIOMotorDatabase[Document]
 Collection = AsyncIOMotorCollection[Document]
+FileBucket = AsyncIOMotorGridFSBucket
 
 DURABLE = WriteConcern(w="majority", j=True, wtimeout=10_000)
 DUPLICATE_KEY = 11_000
@@ -59,3 +65,8 @@ async def write_all(collection: Collection, writes: Sequence[Any]) -> None:
         errors = failure.details.get("writeErrors", [])
         if any(error["code"] != DUPLICATE_KEY for error in errors):
             raise
+
+
+def file_bucket(database: Database, name: str) -> FileBucket:
+    """A place for whole files, in pieces, in a service's own database."""
+    return AsyncIOMotorGridFSBucket(database, bucket_name=name)
