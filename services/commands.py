@@ -66,7 +66,7 @@ def verify(data: Data = Path(".data")) -> None:
         verdict = await compare(own, address, _say)
         for line in verdict.differences[:SHOWN]:
             _print(line)
-        where = address or "the stored standings (nothing runs on this folder)"
+        where = address or "what the next start would show (nothing runs on this folder)"
         _print(
             f"{len(verdict.differences)} differences in {verdict.rows:,} rows "
             f"from {verdict.events:,} events, compared with {where}"
