@@ -1,12 +1,13 @@
 """The workspace at work: read a report, take one step, keep it with its events in one write, tell the journal."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Protocol
 
 from prometheus_client import Counter
+from pymongo.errors import PyMongoError
 
 from contracts.calendar import LOCAL
 from contracts.events import Event, PlanPublished
@@ -322,9 +323,17 @@ class Workspace:
 
     async def keep_delivering(self) -> None:
         """For ever."""
-        while True:
-            await self.deliver_all()
-            await asyncio.sleep(DELIVER_SECONDS)
+        await repeat(self.deliver_all, DELIVER_SECONDS)
+
+
+async def repeat(work: Callable[[], Awaitable[object]], seconds: float) -> None:
+    """Do it for ever, with a pause; a database that is away is waited for."""
+    while True:
+        try:
+            await work()
+        except PyMongoError as error:
+            log.warning("the database does not answer", error=str(error)[:120])
+        await asyncio.sleep(seconds)
 
 
 def _letters(key: str, outgoing: Outgoing) -> list[dict[str, Any]]:

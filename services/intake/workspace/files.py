@@ -1,4 +1,4 @@
-"""Evidence: files stream into GridFS piece by piece, are hashed on the way, and are there for people only when whole."""
+"""Evidence: files stream into GridFS piece by piece, are hashed on the way, and are there only when whole."""
 
 import asyncio
 import hashlib
@@ -9,7 +9,7 @@ from bson import ObjectId
 from gridfs.errors import NoFile
 from prometheus_client import Counter
 
-from services.intake.workspace.application import Workspace
+from services.intake.workspace.application import Workspace, repeat
 from services.intake.workspace.domain.declaring import Place
 from services.intake.workspace.domain.duties import Duty
 from services.intake.workspace.domain.evidence import (
@@ -165,10 +165,12 @@ class EvidenceRoom:
 
     async def keep_house(self) -> None:
         """For ever: clear away broken uploads, and content that was kept as long as the plan wants."""
-        while True:
+
+        async def work() -> None:
             await self._store.clear_broken_uploads()
             await self.purge()
-            await asyncio.sleep(HOUSEKEEPING_SECONDS)
+
+        await repeat(work, HOUSEKEEPING_SECONDS)
 
     async def purge(self) -> int:
         """Remove content whose time is over; what is known of it stays. Returns how many files."""
