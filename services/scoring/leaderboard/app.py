@@ -7,6 +7,7 @@ from fastapi import FastAPI
 
 from contracts.streams import BOARD, PLAN
 from services.runtime import mongo
+from services.runtime.access.guard import Guard
 from services.runtime.consuming import Consumer, DeadLetters
 from services.runtime.health import Health
 from services.runtime.resources import Resources
@@ -21,8 +22,9 @@ from services.scoring.store import ScoringStore
 class LeaderboardWeb:
     """The board in memory, its API and its pages."""
 
-    def __init__(self, resources: Resources, site: Site) -> None:
+    def __init__(self, resources: Resources, site: Site, guard: Guard) -> None:
         self._site = site
+        self._guard = guard
         settings = resources.settings
         self._resources = resources
         self._store = ScoringStore(mongo.database(resources.client, settings, "scoring"))
