@@ -12,6 +12,9 @@ from starlette.types import Receive, Scope, Send
 
 from services.intake.app import IntakeWeb
 from services.intake.http import INDICATOR_EVENTS, PORTAL_EVENTS, Endpoint, doors
+from services.intake.workspace.app import WorkspaceWeb, workspace_routes
+from services.intake.workspace.pages import workspace_site
+from services.points import BoardPoints
 from services.runtime import metrics
 from services.runtime.access.app import AccessWeb
 from services.runtime.access.entrance import Entrance
@@ -119,12 +122,16 @@ def create_app(settings: Settings) -> Front:
             people = AccessWeb(own, verifier, access_site(NAME))
             intake = IntakeWeb(own, people.guard)
             board = LeaderboardWeb(own, site, people.guard)
+            desk = WorkspaceWeb(
+                own, intake.intake, people.guard, BoardPoints(board.feed), workspace_site()
+            )
             front.doors = intake.endpoints
             front.entrance.find_session = people.access.find_session
             app.include_router(intake.router)
             people.mount(app)
             board.mount(app)
-            for face in (people, intake, board):
+            desk.mount(app)
+            for face in (people, intake, board, desk):
                 await stack.enter_async_context(face.running(health))
             app.state.navigation = Navigation(app, LINKS)
             await own.start_bus(health)
@@ -157,6 +164,8 @@ def openapi() -> dict[str, Any]:
     app = _empty_app()
     app.include_router(doors(dict.fromkeys((PORTAL_EVENTS, INDICATOR_EVENTS), _not_running)))
     app.include_router(standings_api(cast("Feed", None)))
+    for routes in workspace_routes():
+        app.include_router(routes)
     _operations(app, Health())
     return app.openapi()
 

@@ -24,12 +24,12 @@ class IntakeWeb:
         database = mongo.database(resources.client, settings, "intake", durable=True)
         self._store = IntakeStore(database)
         self._resources = resources
-        self._intake = Intake(self._store, resources.journal, settings.scoring_shards)
+        self.intake = Intake(self._store, resources.journal, settings.scoring_shards)
         letters = DeadLetters(database["dead_letters"])
         self._plans = Consumer(
-            resources.journal, PLAN.name, [0], self._intake.on_plans, letters, settings
+            resources.journal, PLAN.name, [0], self.intake.on_plans, letters, settings
         )
-        self.endpoints = endpoints(self._intake, guard)
+        self.endpoints = endpoints(self.intake, guard)
         self.router: APIRouter = doors(self.endpoints)
 
     @asynccontextmanager

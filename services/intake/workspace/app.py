@@ -2,8 +2,9 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import cast
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 
 from contracts.streams import PLAN
 from services.intake.application import Intake
@@ -14,6 +15,7 @@ from services.intake.workspace.http import Rooms, workspace_api
 from services.intake.workspace.pages import pages
 from services.intake.workspace.refusals import answer_refusals
 from services.intake.workspace.reviewing import Desk
+from services.intake.workspace.sheet_pages import sheets_api
 from services.intake.workspace.store import WorkspaceStore
 from services.intake.workspace.uploads import evidence_api
 from services.runtime import mongo
@@ -23,6 +25,12 @@ from services.runtime.consuming import Consumer, DeadLetters
 from services.runtime.health import Health
 from services.runtime.resources import Resources
 from services.runtime.web.site import Site
+
+
+def workspace_routes(rooms: Rooms | None = None, site: Site | None = None) -> list[APIRouter]:
+    """The routes for programs; without rooms they can be documented, not called."""
+    known, shown = cast("Rooms", rooms), cast("Site", site)
+    return [workspace_api(known), evidence_api(known), sheets_api(known, shown)]
 
 
 class WorkspaceWeb:
@@ -54,10 +62,10 @@ class WorkspaceWeb:
 
     def mount(self, app: FastAPI) -> None:
         """Add its routes."""
-        app.include_router(workspace_api(self._rooms))
-        app.include_router(evidence_api(self._rooms))
+        for routes in workspace_routes(self._rooms, self._site):
+            app.include_router(routes)
         app.include_router(pages(self._rooms, self._site))
-        answer_refusals(app)
+        answer_refusals(app, self._site)
 
     @asynccontextmanager
     async def running(self, health: Health) -> AsyncIterator[None]:

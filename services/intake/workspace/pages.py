@@ -10,6 +10,7 @@ from contracts.calendar import MonthCode
 from services.intake.workspace import vocabulary
 from services.intake.workspace.appealing import Plea
 from services.intake.workspace.application import UnknownPlaceError
+from services.intake.workspace.domain.appeals import About
 from services.intake.workspace.domain.declaring import Place
 from services.intake.workspace.domain.report import NotReadyError
 from services.intake.workspace.domain.values import Fault
@@ -79,7 +80,10 @@ def _add_places(router: APIRouter, rooms: Rooms, site: Site) -> None:
                 for unit in plan.units
                 if unit.bloc in plan.reporting.blocs
                 and principal.may_act_for(unit.code, *REPORTING)
-                and (Role.ADMIN not in principal.grants or principal.grants.keys() & set(REPORTING))
+                and (
+                    Role.ADMIN not in principal.grants
+                    or principal.grants.keys() & set(REPORTING)
+                )
             ]
         today = rooms.workspace.clock.today().isoformat()[:7]
         month = {
@@ -88,7 +92,9 @@ def _add_places(router: APIRouter, rooms: Rooms, site: Site) -> None:
         }
         if len(found) == 1:
             plan, unit = found[0]
-            return RedirectResponse(f"/submit/{plan.id}/{unit.code}/{month[plan.id]}", _SEE_OTHER)
+            return RedirectResponse(
+                f"/submit/{plan.id}/{unit.code}/{month[plan.id]}", _SEE_OTHER
+            )
         return site.page(request, "places.html", found=found, month=month)
 
 
@@ -134,10 +140,14 @@ def _add_drafts(router: APIRouter, rooms: Rooms, site: Site) -> None:
         typed = await typed_in(request)
         duty = rooms.workspace.duty(place, indicator)
         values, faults = values_in(duty, typed)
-        revision = int(typed.get("revision", "0")) if typed.get("revision", "0").isdigit() else 0
+        revision = (
+            int(typed.get("revision", "0")) if typed.get("revision", "0").isdigit() else 0
+        )
         scripted = "application/json" in request.headers.get("accept", "")
         if faults:
-            return await _faulty(rooms, site, request, place, Trial(indicator, typed, faults), scripted=scripted)
+            return await _faulty(
+                rooms, site, request, place, Trial(indicator, typed, faults), scripted=scripted
+            )
         try:
             report = await rooms.workspace.save_entry(
                 place, indicator, revision, values, typed.get("note", "")[:2000]
@@ -149,7 +159,9 @@ def _add_drafts(router: APIRouter, rooms: Rooms, site: Site) -> None:
                 return JSONResponse(
                     {"said": said, "revision": known.revision if known else 0}, status
                 )
-            return await month_page(rooms, site, request, place, error=error, trial=Trial(indicator, typed, []))
+            return await month_page(
+                rooms, site, request, place, error=error, trial=Trial(indicator, typed, [])
+            )
         saved = report.entries.get(indicator)
         if scripted:
             return JSONResponse({"revision": saved.revision if saved else 0})
@@ -233,7 +245,7 @@ def _add_steps(router: APIRouter, rooms: Rooms, site: Site) -> None:
         """Contest a decision or an exclusion."""
         principal, place = await rooms.own(request, plan, unit, month)
         typed = await typed_in(request)
-        about = "exclusion" if typed.get("about") == "exclusion" else "indicator"
+        about: About = "exclusion" if typed.get("about") == "exclusion" else "indicator"
         plea = Plea(about, typed.get("code", "")[:64], typed.get("words", "")[:1000])
         try:
             await rooms.appeals.lodge(place, plea, principal.subject)

@@ -8,6 +8,7 @@ from services.intake.workspace.domain.evidence import EvidenceError
 from services.intake.workspace.domain.report import NotReadyError, ReportError
 from services.intake.workspace.domain.values import Fault
 from services.runtime.web.formats import Lang
+from services.runtime.web.site import Site, error_in_words, wants_page
 
 Said = tuple[int, str, str]
 REFUSED: dict[str, Said] = {
@@ -158,6 +159,10 @@ FAULTS: dict[str, tuple[str, str]] = {
     ),
     "not_a_date": ("Cần ngày dạng 15/07/2023.", "A date such as 2023-07-15 is wanted."),
     "too_long": ("Dài quá {0} ký tự.", "Longer than {0} characters."),
+    "locked": (
+        "Mục này đang chờ thẩm định nên không sửa được.",
+        "This item waits for review and cannot be changed.",
+    ),
     "not_yes_no": ("Cần “có” hoặc “không”.", "“có” (yes) or “không” (no) is wanted."),
 }
 
@@ -225,11 +230,16 @@ def refusal_of(error: Exception, lang: Lang) -> tuple[int, str]:
 EXPECTED = (ReportError, EvidenceError, BusyError, UnknownPlaceError)
 
 
-def answer_refusals(app: FastAPI) -> None:
+def answer_refusals(app: FastAPI, site: Site) -> None:
     """Let every expected refusal be answered in its words."""
 
-    async def on_refusal(_: Request, error: Exception) -> Response:
-        return refused(error)
+    async def on_refusal(request: Request, error: Exception) -> Response:
+        if not wants_page(request):
+            return refused(error)
+        words = site.words_for(request)
+        status, said = refusal_of(error, words.lang)
+        title, _ = error_in_words(words, status)
+        return site.failure(request, status, title, said)
 
     for kind in EXPECTED:
         app.add_exception_handler(kind, on_refusal)

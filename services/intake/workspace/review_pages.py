@@ -38,7 +38,12 @@ def add_review(router: APIRouter, rooms: Rooms, site: Site) -> None:
 
 
 async def _queue_page(
-    rooms: Rooms, site: Site, request: Request, who: Principal, message: str = "", status: int = 200
+    rooms: Rooms,
+    site: Site,
+    request: Request,
+    who: Principal,
+    message: str = "",
+    status: int = 200,
 ) -> HTMLResponse:
     unit = request.query_params.get("unit", "")
     waiting = await rooms.desk.queue(who, unit=unit)

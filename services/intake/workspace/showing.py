@@ -59,7 +59,9 @@ class Line:
         """Whether it needs the reader's attention."""
         returned = self.item is not None and self.item.state == "returned"
         empty = is_blank(self.entry.values) and not self.entry.note.strip()
-        return bool(self.faults) or returned or (self.duty.state == "owed" and empty and self.open)
+        return (
+            bool(self.faults) or returned or (self.duty.state == "owed" and empty and self.open)
+        )
 
 
 @dataclass(slots=True)
@@ -90,7 +92,9 @@ class MonthView:
     @property
     def waits_since(self) -> datetime | None:
         """Since when the oldest undecided item has waited."""
-        waiting = [i.since for i in self.report.items.values() if i.state in ("waiting", "reopened")]
+        waiting = [
+            i.since for i in self.report.items.values() if i.state in ("waiting", "reopened")
+        ]
         return min(waiting) if waiting else None
 
     @property
@@ -159,7 +163,7 @@ def _month_before(place: Place) -> str:
     return months[max(0, months.index(place.month) - 1)]
 
 
-def _line(  # noqa: PLR0913 - everything that stands in one line
+def _line(
     duty: Duty,
     report: Report,
     last: Report,
@@ -256,4 +260,3 @@ async def item_view(rooms: Rooms, place: Place, code: str, *, own: bool) -> Item
         own,
         typed_of(item.claimed),
     )
-

@@ -9,6 +9,8 @@ from services.intake.workspace.domain.report import Item, Risk
 from services.intake.workspace.domain.values import PartValues, Values
 from services.runtime.web.i18n import Words
 
+DASH = "\N{EN DASH}"
+
 
 def in_language(text: object, words: Words) -> str:
     """The plan's own words in the reader's language."""
@@ -21,9 +23,9 @@ def duty_state(duty: Duty, words: Words) -> tuple[str, str]:
     return {
         "owed": ("●", _("cần kê khai")),
         "open": ("○", _("kê khai khi có")),
-        "closed": ("–", _("chưa đến kỳ")),
+        "closed": (DASH, _("chưa đến kỳ")),
         "system": ("⇄", _("hệ thống tự lấy")),
-        "not_applicable": ("–", _("không áp dụng")),
+        "not_applicable": (DASH, _("không áp dụng")),
         "elsewhere": ("→", _("kê khai ở tiêu chí khác")),
     }[duty.state]
 
@@ -38,7 +40,7 @@ def item_state(state: str, words: Words) -> tuple[str, str]:
         "corrected": ("✓", _("chấp nhận theo số đã sửa")),
         "returned": ("↩", _("trả lại để bổ sung")),
         "rejected": ("✕", _("không chấp nhận")),
-        "withdrawn": ("–", _("đã rút")),
+        "withdrawn": (DASH, _("đã rút")),
         "claimed": ("→", _("đơn vị gửi")),
     }.get(state, ("", state))
 
@@ -111,7 +113,9 @@ def kind_words(media_type: str, words: Words) -> str:
         "application/msword": "Word",
         "application/vnd.ms-excel": "Excel",
         "application/vnd.ms-powerpoint": "PowerPoint",
-    }.get(media_type) or ("Word" if "word" in media_type else "Excel" if "sheet" in media_type else "PowerPoint")
+    }.get(media_type) or (
+        "Word" if "word" in media_type else "Excel" if "sheet" in media_type else "PowerPoint"
+    )
 
 
 def claim_words(duty: Duty, values: Values, words: Words) -> list[str]:
@@ -119,33 +123,34 @@ def claim_words(duty: Duty, values: Values, words: Words) -> list[str]:
     said = []
     for form in duty.forms:
         part = values.get(form.part.code, PartValues())
-        line = _part_words(duty, form.kind, part, words)
+        line = _part_words(form.kind, part, words)
         name = in_language(form.part.name, words) if form.part.name else ""
         said.append(f"{name}: {line}" if name and len(duty.forms) > 1 else line)
     return said
 
 
-def _part_words(duty: Duty, kind: str, part: PartValues, words: Words) -> str:
+def _part_words(kind: str, part: PartValues, words: Words) -> str:
     _ = words.gettext
     if kind == "report":
-        return _("báo cáo tháng được gửi")
-    if part.blank:
-        return _("không kê khai")
-    match kind:
-        case "figure":
-            top, bottom = part.numerator or 0, part.denominator or 0
-            return f"{words.number(top)}/{words.number(bottom)} = {words.percent(top, bottom)}"
-        case "tally":
-            return words.number(part.value or 0)
-        case "checklist":
-            days = {code: day for code, day in part.items.items() if day}
-            return words.plural("%(n)s mục đã có", len(days))
-        case "deduction":
-            incidents = words.plural("%(n)s vụ việc", len(part.rows))
-            sent = words.day(part.listed_on) if part.listed_on else "–"
-            return _("danh sách gửi %(day)s, %(incidents)s", day=sent, incidents=incidents)
-        case _:
-            return words.plural("%(n)s dòng", len(part.rows))
+        said = _("báo cáo tháng được gửi")
+    elif part.blank:
+        said = _("không kê khai")
+    elif kind == "figure":
+        top, bottom = part.numerator or 0, part.denominator or 0
+        said = f"{words.number(top)}/{words.number(bottom)} = {words.percent(top, bottom)}"
+    elif kind == "tally":
+        said = words.number(part.value or 0)
+    elif kind == "checklist":
+        said = words.plural(
+            "%(n)s mục đã có", sum(day is not None for day in part.items.values())
+        )
+    elif kind == "deduction":
+        incidents = words.plural("%(n)s vụ việc", len(part.rows))
+        sent = words.day(part.listed_on) if part.listed_on else DASH
+        said = _("danh sách gửi %(day)s, %(incidents)s", day=sent, incidents=incidents)
+    else:
+        said = words.plural("%(n)s dòng", len(part.rows))
+    return said
 
 
 def row_labels(kind: str, words: Words) -> dict[str, str]:
@@ -180,7 +185,7 @@ def row_words(kind: str, row: object, words: Words) -> list[str]:
         elif isinstance(value, date):
             cells.append(words.day(value))
         else:
-            cells.append("–" if value is None else str(value))
+            cells.append(DASH if value is None else str(value))
     return cells
 
 

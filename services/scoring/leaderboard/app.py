@@ -29,33 +29,33 @@ class LeaderboardWeb:
         self._resources = resources
         self._store = ScoringStore(mongo.database(resources.client, settings, "scoring"))
         self._past = PastBoards(settings)
-        self._feed = Feed(self._store, resources.journal, resources.clock, self._past)
+        self.feed = Feed(self._store, resources.journal, resources.clock, self._past)
         letters = DeadLetters(self._store.dead_letters)
         self._plans = Consumer(
-            resources.journal, PLAN.name, [0], self._feed.on_plans, letters, settings
+            resources.journal, PLAN.name, [0], self.feed.on_plans, letters, settings
         )
 
     def mount(self, app: FastAPI) -> None:
         """Add its routes."""
-        app.include_router(standings_api(self._feed))
-        app.include_router(pages(self._feed, self._site))
+        app.include_router(standings_api(self.feed))
+        app.include_router(pages(self.feed, self._site))
 
     @asynccontextmanager
     async def running(self, health: Health) -> AsyncIterator[None]:
         """Follows plans and the board."""
         await self._plans.catch_up()
-        await self._feed.load()
+        await self.feed.load()
         self._resources.subscribe(self._plans)
         stream = self._resources.journal.stream(BOARD.name, 0)
-        self._resources.listen(stream, self._feed.on_entries)
+        self._resources.listen(stream, self.feed.on_entries)
         health.check("leaderboard plans", self._plans.trouble)
         health.check("scoring", self._scoring)
         health.watch("leaderboard keeps up with plans", self._plans.keep_up())
-        health.watch("leaderboard repairs itself", self._feed.poll())
+        health.watch("leaderboard repairs itself", self.feed.poll())
         try:
             yield
         finally:
             self._past.close()
 
     def _scoring(self) -> str | None:
-        return "no sign of life" if self._feed.trouble() == "scoring" else None
+        return "no sign of life" if self.feed.trouble() == "scoring" else None
