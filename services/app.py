@@ -14,6 +14,7 @@ from services.intake.app import IntakeWeb
 from services.intake.http import INDICATOR_EVENTS, PORTAL_EVENTS, Endpoint, doors
 from services.intake.workspace.app import WorkspaceWeb, workspace_routes
 from services.intake.workspace.pages import workspace_site
+from services.intake.workspace.refusals import answer_refusals
 from services.points import BoardPoints
 from services.runtime import metrics
 from services.runtime.access.app import AccessWeb
@@ -24,7 +25,7 @@ from services.runtime.auth import AuthError, Keys, Role, TokenVerifier, bearer
 from services.runtime.health import Health
 from services.runtime.logging import configure, get_logger
 from services.runtime.process import serve, settle
-from services.runtime.resources import resources
+from services.runtime.resources import Resources, resources
 from services.runtime.settings import Settings
 from services.runtime.web.navigation import Navigation, NavLink
 from services.runtime.web.site import answer_errors_with_pages
@@ -134,10 +135,7 @@ def create_app(settings: Settings) -> Front:
             for face in (people, intake, board, desk):
                 await stack.enter_async_context(face.running(health))
             app.state.navigation = Navigation(app, LINKS)
-            await own.start_bus(health)
-            if settings.worker_urls:
-                health.watch("workers", workers.ask())
-            settle()
+            await _open(own, health, workers)
             yield
             await health.stop()
 
@@ -145,7 +143,16 @@ def create_app(settings: Settings) -> Front:
     front = Front(app, Refusals(site))
     _operations(app, health)
     answer_errors_with_pages(app, site)
+    answer_refusals(app, site)
     return front
+
+
+async def _open(own: Resources, health: Health, workers: WorkerReadiness) -> None:
+    """Everything is wired: listen to the bus, watch the workers."""
+    await own.start_bus(health)
+    if own.settings.worker_urls:
+        health.watch("workers", workers.ask())
+    settle()
 
 
 def _empty_app(lifespan: Any = None) -> FastAPI:  # noqa: ANN401 - what FastAPI takes

@@ -326,7 +326,9 @@ async def test_nobody_reviews_the_claims_of_their_own_unit(here: Office) -> None
     await fill(here, COMMUNE, {"X5": OF_COMMUNE["X5"]})
     await here.workspace.submit(where, "a-officer")
     own = Principal("a-own", REVIEWER.grants, FAR, frozenset({COMMUNE}))
-    officer = Principal("a-two", dict(REVIEWER.grants) | {Role.OFFICER: frozenset({COMMUNE})}, FAR)
+    officer = Principal(
+        "a-two", dict(REVIEWER.grants) | {Role.OFFICER: frozenset({COMMUNE})}, FAR
+    )
     for somebody in (own, officer):
         assert await here.desk.queue(somebody) == []
         with pytest.raises(ReportError, match="own_unit"):

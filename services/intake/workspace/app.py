@@ -13,7 +13,6 @@ from services.intake.workspace.application import Workspace
 from services.intake.workspace.files import EvidenceRoom
 from services.intake.workspace.http import Rooms, workspace_api
 from services.intake.workspace.pages import pages
-from services.intake.workspace.refusals import answer_refusals
 from services.intake.workspace.reviewing import Desk
 from services.intake.workspace.sheet_pages import sheets_api
 from services.intake.workspace.store import WorkspaceStore
@@ -65,7 +64,6 @@ class WorkspaceWeb:
         for routes in workspace_routes(self._rooms, self._site):
             app.include_router(routes)
         app.include_router(pages(self._rooms, self._site))
-        answer_refusals(app, self._site)
 
     @asynccontextmanager
     async def running(self, health: Health) -> AsyncIterator[None]:

@@ -90,7 +90,7 @@ class Draft {
     this.say(said.said ?? "", true);
     const newer = button(words.newer, () => {
       localStorage.removeItem(this.key);
-      location.reload();
+      location.href = words.base;
     });
     const mine = button(words.mine, () => {
       this.form.elements.revision.value = said.revision;
@@ -216,7 +216,7 @@ function upload(form, files) {
 
 async function refreshFiles(form) {
   const section = form.closest("section.evidence");
-  const answer = await fetch(location.href, { headers: { accept: "text/html" } });
+  const answer = await fetch(words.base, { headers: { accept: "text/html" } });
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
   const list = fresh.querySelector(`#${section.id} .files`);
   if (list) section.querySelector(".files").replaceWith(list);
