@@ -71,7 +71,7 @@ def risk_words(risk: Risk, words: Words) -> str:
     """Why to look closely."""
     _, v = words.gettext, [*risk.values, "", ""]
     return {
-        "jump": _("nhảy từ %(a)s%% lên hoặc xuống %(b)s%%", a=v[0], b=v[1]),
+        "jump": _("tỷ lệ nhảy từ %(a)s%% thành %(b)s%%", a=v[0], b=v[1]),
         "burst": _("gửi dồn trong ngày cuối"),
         "late": _("gửi sau hạn"),
         "corrections": _("%(a)s lần bị sửa hoặc trả lại trước đây", a=v[0]),

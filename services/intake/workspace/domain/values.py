@@ -93,12 +93,9 @@ def is_blank(values: Values) -> bool:
 
 
 def tidied(duty: Duty, values: Values) -> Values:
-    """Only the parts that the form has, without blank rows."""
-    return {
-        form.part.code: values[form.part.code].tidy()
-        for form in duty.forms
-        if form.part.code in values
-    }
+    """Only the parts that the form has and that say something, without blank rows."""
+    codes = [form.part.code for form in duty.forms]
+    return {c: values[c].tidy() for c in codes if c in values and not values[c].blank}
 
 
 def faults_in(duty: Duty, values: Values, days: tuple[date, date]) -> list[Fault]:
