@@ -47,6 +47,7 @@ def demo(
 ) -> None:
     """Install nothing, show everything: start, replay a simulated season live, stay running."""
     from services.plan_files import read_plan  # noqa: PLC0415
+    from services.demo_people import make_people  # noqa: PLC0415
     from services.runtime.datafolder import is_free  # noqa: PLC0415
 
     _empty(data)
@@ -57,8 +58,9 @@ def demo(
     _say(f"Starting Redis, MongoDB, the worker and the web pages on {data} …")
     with _running(data, port, plan, rate) as system:
         try:
+            links = make_people(data)
             _replay(data, port, plan, seed, dossiers)
-            _tell_where(data, port)
+            _tell_where(data, port, links)
             if stay:
                 system.wait()
         except KeyboardInterrupt:
@@ -133,11 +135,13 @@ def _replay(data: Path, port: int, plan: "Plan", seed: int, dossiers: int) -> No
 
     from services.runtime.auth import Keys, Role, issue  # noqa: PLC0415
     from services.runtime.datafolder import stored_clock  # noqa: PLC0415
+    from services.demo_people import OfficeAtWork  # noqa: PLC0415
     from services.season import season  # noqa: PLC0415
 
     key = issue(Keys(data / "keys").signing(), Role.PORTAL)
     clock = stored_clock(data)
-    happenings = list(season(plan, seed, dossiers))
+    happenings = [h for h in season(plan, seed, dossiers) if not _by_hand(h[1])]
+    office = OfficeAtWork(data, f"http://127.0.0.1:{port}", plan, seed, clock)
     _say(
         f"Replaying {len(happenings):,} events from {plan.starts_on:%d/%m/%Y} "
         f"to {plan.ends_on:%d/%m/%Y}; look at http://127.0.0.1:{port}/ while it runs."
@@ -148,11 +152,20 @@ def _replay(data: Path, port: int, plan: "Plan", seed: int, dossiers: int) -> No
     ) as client:
         sent = 0
         progress = _Progress(clock, len(happenings))
+        office.start()
         for due in _in_time(happenings, clock):
             _send(client, due)
             sent += len(due)
             progress.show(client, plan, sent)
+    office.finish()
     _say("")
+
+
+def _by_hand(event: dict[str, Any]) -> bool:
+    """Claims of the units whose officers report through the workspace."""
+    from services.season.officers import UNITS  # noqa: PLC0415
+
+    return event["type"] != "dossier.recorded" and event["unit"] in UNITS
 
 
 def _in_time(
@@ -236,8 +249,9 @@ class _Progress:
         )
 
 
-def _tell_where(data: Path, port: int) -> None:
+def _tell_where(data: Path, port: int, links: dict[str, str]) -> None:
     base = f"http://127.0.0.1:{port}"
+    people = "\n".join(f"  {who}\n    {link}" for who, link in links.items())
     _say(
         f"""
 The season is over and everything still runs. Where to look:
@@ -248,6 +262,10 @@ The season is over and everything still runs. Where to look:
   {base}/?display=wall                 for a big screen
   {base}/openapi.json                  the HTTP interface
   {base}/metrics                       what operators watch
+  {base}/submit                        an officer's month (sign in first)
+  {base}/review                        the standing office's queue (sign in first)
+People who may sign in; each link sets a password, once:
+{people}
 Prove the numbers:   thidua verify --data {data}
 Send an event:       thidua token --data {data} --role portal   (see README)
 Stop with Ctrl-C."""
