@@ -46,8 +46,8 @@ def demo(
     stay: Annotated[bool, typer.Option(help="Keep running at the end.")] = True,
 ) -> None:
     """Install nothing, show everything: start, replay a simulated season live, stay running."""
-    from services.plan_files import read_plan  # noqa: PLC0415
     from services.demo_people import make_people  # noqa: PLC0415
+    from services.plan_files import read_plan  # noqa: PLC0415
     from services.runtime.datafolder import is_free  # noqa: PLC0415
 
     _empty(data)
@@ -133,9 +133,9 @@ class _running:  # noqa: N801 - reads as a verb
 def _replay(data: Path, port: int, plan: "Plan", seed: int, dossiers: int) -> None:
     import httpx  # noqa: PLC0415
 
+    from services.demo_people import OfficeAtWork  # noqa: PLC0415
     from services.runtime.auth import Keys, Role, issue  # noqa: PLC0415
     from services.runtime.datafolder import stored_clock  # noqa: PLC0415
-    from services.demo_people import OfficeAtWork  # noqa: PLC0415
     from services.season import season  # noqa: PLC0415
 
     key = issue(Keys(data / "keys").signing(), Role.PORTAL)

@@ -107,9 +107,7 @@ def on_board(system: System, month: str) -> dict[str, str]:
     return found
 
 
-@pytest.mark.parametrize(
-    ("month", "after"), [("2023-07", 0.01), ("2023-08", 0.05)]
-)
+@pytest.mark.parametrize(("month", "after"), [("2023-07", 0.01), ("2023-08", 0.05)])
 def test_a_submission_is_there_as_a_whole_or_not_at_all(
     system: System, officer: Caller, month: str, after: float
 ) -> None:

@@ -50,8 +50,9 @@ async def test_a_filled_sheet_of_one_unit_is_tried_then_applied(here: Office) ->
     numbers.cell(at[UNIT, "X5", "main"], 7, "1.450")
     numbers.cell(at[UNIT, "X1", "main.items.dx-plan"], 6, "15/06/2023")
     roster = book["X12.accounts"]
-    for column, value in enumerate(("NV-01", "có", 3), start=2):
-        roster.cell(4, column, value)
+    roster.cell(4, 2, "NV-01")
+    roster.cell(4, 3, "có")
+    roster.cell(4, 4, 3)
     tried = await sheets.try_out([place], packed(book), "a-officer")
     assert tried.trial.faults == []
     assert [c.indicator for c in tried.trial.changes] == ["X1", "X5", "X12"]

@@ -1,4 +1,4 @@
-"""A month in the workspace, on a real MongoDB: every line filled in, handed in, reviewed, and worth what a sheet by hand says."""
+"""A month in the workspace, on a real MongoDB: every line filled in, reviewed, worth what a sheet by hand says."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime

@@ -19,7 +19,7 @@ from contracts.submissions import (
 from services.intake.application import Intake
 from services.intake.store import IntakeStore
 from services.intake.workspace.application import Workspace
-from services.intake.workspace.domain.values import Values, PartValues
+from services.intake.workspace.domain.values import PartValues, Values
 from services.intake.workspace.reviewing import Desk
 from services.intake.workspace.store import WorkspaceStore
 from services.publishing import publish

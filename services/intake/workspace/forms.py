@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
+from fastapi import Request
+
 from services.intake.workspace.domain.duties import Duty, FormKind, PartForm
 from services.intake.workspace.domain.values import (
     MOST_ROWS,
@@ -18,6 +20,7 @@ from services.intake.workspace.domain.values import (
 _NUMBERS = frozenset({"numerator", "denominator", "value", "dossiers"})
 _MOST = 10**9
 _LONGEST_PERSON = 40
+MOST_FIELDS = 4_000
 Typed = Mapping[str, str]
 
 
@@ -157,3 +160,9 @@ def typed_of(values: Values) -> dict[str, str]:
             for name, value in row.model_dump(exclude_defaults=True).items():
                 typed[f"{code}.rows.{n}.{name}"] = "on" if value is True else str(value)
     return typed
+
+
+async def typed_in(request: Request) -> dict[str, str]:
+    """The text fields of a form."""
+    form = await request.form(max_files=0, max_fields=MOST_FIELDS)
+    return {name: value for name, value in form.items() if isinstance(value, str)}

@@ -14,7 +14,7 @@ from services.intake.workspace.domain.appeals import About
 from services.intake.workspace.domain.declaring import Place
 from services.intake.workspace.domain.report import NotReadyError
 from services.intake.workspace.domain.values import Fault
-from services.intake.workspace.forms import date_in, values_in
+from services.intake.workspace.forms import date_in, typed_in, values_in
 from services.intake.workspace.http import REPORTING, Rooms
 from services.intake.workspace.refusals import EXPECTED, fault_in, refusal_of
 from services.intake.workspace.review_pages import add_review
@@ -25,7 +25,6 @@ from services.runtime.auth import Role
 from services.runtime.web.i18n import chosen
 from services.runtime.web.site import Site
 
-MOST_FIELDS = 4_000
 _MONTH = "/submit/{plan}/{unit}/{month}"
 _SEE_OTHER = 303
 
@@ -122,12 +121,6 @@ def _add_month(router: APIRouter, rooms: Rooms, site: Site) -> None:
             request, "version.html", place=place, version=found, duties=duties,
             unit=place.plan.unit(unit),
         )  # fmt: skip
-
-
-async def typed_in(request: Request) -> dict[str, str]:
-    """The text fields of a form."""
-    form = await request.form(max_files=0, max_fields=MOST_FIELDS)
-    return {name: value for name, value in form.items() if isinstance(value, str)}
 
 
 def _add_drafts(router: APIRouter, rooms: Rooms, site: Site) -> None:
@@ -260,6 +253,7 @@ _TOOLS: tuple[Callable[..., object], ...] = (
     vocabulary.item_state,
     vocabulary.appeal_state,
     vocabulary.lifting_reasons,
+    vocabulary.rule_words,
     vocabulary.risk_words,
     vocabulary.due_words,
     vocabulary.days_waited,

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from contracts.calendar import MonthCode
+from services.intake.workspace.appeal_pages import add_appeals
 from services.intake.workspace.application import UnknownPlaceError
 from services.intake.workspace.domain.declaring import Place
 from services.intake.workspace.domain.report import ReportError
@@ -33,7 +34,7 @@ async def _typed(request: Request) -> list[tuple[str, str]]:
 def add_review(router: APIRouter, rooms: Rooms, site: Site) -> None:
     """Add the routes below `/review`."""
     _add_queue(router, rooms, site)
-    _add_appeals(router, rooms, site)
+    add_appeals(router, rooms, site)
     _add_item(router, rooms, site)
 
 
@@ -155,76 +156,3 @@ def _ruling(rooms: Rooms, place: Place, indicator: str, typed: dict[str, str]) -
             raise ReportError("correction_unclear", indicator)
     reason = typed.get("reason", "").strip()[:1000]
     return Ruling(cast("Verdict", verdict), int(version), reason, values)
-
-
-def _add_appeals(router: APIRouter, rooms: Rooms, site: Site) -> None:
-    async def listed(
-        request: Request, who: Principal, error: Exception | None = None
-    ) -> HTMLResponse:
-        found = await rooms.workspace.store.find_appeals()
-        status, message = (200, "") if error is None else refusal_of(error, chosen(request))
-        own = own_units(who)
-        names = {
-            u.code: u.name
-            for name in rooms.workspace.plans.ids()
-            for u in rooms.workspace.plans.newest(name).units
-        }
-        return site.page(
-            request, "appeals.html", status=status, appeals=found, names=names, own=own,
-            message=message, excluded=_excluded(rooms), may_decide=who.has(Role.REVIEWER),
-            today=rooms.workspace.clock.today(),
-        )  # fmt: skip
-
-    @router.get("/review/appeals")
-    async def appeals(request: Request) -> HTMLResponse:
-        """Appeals and excuses."""
-        who = await rooms.guard.require(request, Role.REVIEWER, Role.OBSERVER)
-        return await listed(request, who)
-
-    @router.post("/review/appeals/{appeal}")
-    async def answer(request: Request, appeal: str) -> Response:
-        """Answer an appeal."""
-        who = await rooms.reviewer(request)
-        typed = dict(await _typed(request))
-        upheld = typed.get("decision") == "upheld"
-        try:
-            await rooms.appeals.decide(
-                appeal,
-                "upheld" if upheld else "dismissed",
-                typed.get("answer", "").strip()[:1000],
-                typed.get("reason", ""),
-                who,
-            )
-        except LookupError as missing:
-            raise UnknownPlaceError(appeal) from missing
-        except EXPECTED as error:
-            return await listed(request, who, error)
-        return RedirectResponse("/review/appeals", _SEE_OTHER)
-
-    @router.post("/review/excuses")
-    async def excuse(request: Request) -> Response:
-        """Lift an exclusion by oneself."""
-        who = await rooms.reviewer(request)
-        typed = dict(await _typed(request))
-        try:
-            parts = typed.get("exclusion", "").split("/")
-            if len(parts) != 4:  # noqa: PLR2004 - an exclusion's address
-                raise ReportError("no_exclusion", "")
-            place = rooms.workspace.place(*parts[:3])
-            words = typed.get("words", "").strip()[:1000]
-            await rooms.appeals.excuse(place, parts[3], typed.get("reason", ""), words, who)
-        except EXPECTED as error:
-            return await listed(request, who, error)
-        return RedirectResponse("/review/appeals", _SEE_OTHER)
-
-
-def _excluded(rooms: Rooms) -> list[tuple[str, str, str, str]]:
-    """(plan, unit, month, rule) of every exclusion that holds now."""
-    found = []
-    for name in rooms.workspace.plans.ids():
-        plan = rooms.workspace.plans.newest(name)
-        for unit in plan.units:
-            standing = rooms.appeals.standing.of(name, unit.code, str(plan.ends_on.year))
-            held = () if standing is None else standing.exclusions
-            found += [(name, unit.code, e.month, e.rule) for e in held]
-    return found

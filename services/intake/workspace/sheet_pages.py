@@ -28,6 +28,8 @@ from services.runtime.web.site import Site
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _SEE_OTHER = 303
+_FILE = {"schema": {"type": "string", "format": "binary"}}
+_BODY = {"requestBody": {"required": True, "content": {XLSX: _FILE}}}
 
 
 async def _whole(chunks: AsyncIterator[bytes]) -> bytes:
@@ -64,7 +66,6 @@ def tried_json(tried: Tried) -> dict[str, Any]:
 def sheets_api(rooms: Rooms, site: Site) -> APIRouter:
     """The routes of sheets for programs."""
     api = APIRouter(prefix="/api/v1/submissions", tags=["sheets"])
-    body = {"requestBody": {"required": True, "content": {XLSX: {"schema": {"type": "string", "format": "binary"}}}}}  # fmt: skip
 
     @api.get("/{plan}/{unit}/{month}/sheet", response_class=Response)
     async def blank(request: Request, plan: str, unit: str, month: MonthCode) -> Response:
@@ -74,7 +75,7 @@ def sheets_api(rooms: Rooms, site: Site) -> APIRouter:
         content = await Sheets(rooms.workspace).template([place], month, words)
         return _answer(content, f"{unit}-{month}.xlsx")
 
-    @api.post("/{plan}/{unit}/{month}/sheet", openapi_extra=body)
+    @api.post("/{plan}/{unit}/{month}/sheet", openapi_extra=_BODY)
     async def trial(request: Request, plan: str, unit: str, month: MonthCode) -> dict[str, Any]:
         """Try a filled workbook: what it would change, or an error per cell. Saves nothing."""
         principal, place = await rooms.own(request, plan, unit, month)
@@ -106,6 +107,7 @@ def add_sheets(router: APIRouter, rooms: Rooms, site: Site) -> None:
     sheets = Sheets(rooms.workspace)
     _add_of_unit(router, rooms, site, sheets)
     _add_of_all(router, rooms, site, sheets)
+    _add_trial_of_all(router, rooms, site, sheets)
 
 
 async def _try_page(
@@ -186,12 +188,6 @@ def _refused_page(
 
 
 def _add_of_all(router: APIRouter, rooms: Rooms, site: Site, sheets: Sheets) -> None:
-    def places(plan: str, month: str) -> list[Place]:
-        found = sheets.all_places(plan, month)
-        if not found:
-            raise UnknownPlaceError(plan)
-        return found
-
     @router.get("/review/sheet")
     async def latest(request: Request) -> Response:
         """The sheet of the current month of the latest plan."""
@@ -210,22 +206,28 @@ def _add_of_all(router: APIRouter, rooms: Rooms, site: Site, sheets: Sheets) -> 
         await rooms.reviewer(request)
         return site.page(
             request, "sheet.html", tried=None, message="", base=str(request.url.path),
-            place=places(plan, month)[0], single=False, refused=[],
+            place=sheets.all_places(plan, month)[0], single=False, refused=[],
         )  # fmt: skip
 
     @router.get("/review/sheet/{plan}/{month}/template")
     async def download(request: Request, plan: str, month: MonthCode) -> Response:
         """The template of all units."""
         await rooms.reviewer(request)
-        content = await sheets.template(places(plan, month), month, site.words_for(request))
+        content = await sheets.template(
+            sheets.all_places(plan, month), month, site.words_for(request)
+        )
         return _answer(content, f"{plan}-{month}.xlsx")
 
+
+def _add_trial_of_all(router: APIRouter, rooms: Rooms, site: Site, sheets: Sheets) -> None:
     @router.post("/review/sheet/{plan}/{month}")
     async def trial(request: Request, plan: str, month: MonthCode) -> HTMLResponse:
         """Try a filled one."""
         who = await rooms.reviewer(request)
         base = str(request.url.path)
-        return await _try_page(request, site, sheets, places(plan, month), who.subject, base)
+        return await _try_page(
+            request, site, sheets, sheets.all_places(plan, month), who.subject, base
+        )
 
     @router.post("/review/sheet/{plan}/{month}/{key}")
     async def apply(request: Request, plan: str, month: MonthCode, key: str) -> Response:
@@ -235,4 +237,6 @@ def _add_of_all(router: APIRouter, rooms: Rooms, site: Site, sheets: Sheets) -> 
         base = f"/review/sheet/{plan}/{month}"
         if not refused:
             return RedirectResponse(base, _SEE_OTHER)
-        return _refused_page(request, site, places(plan, month)[0], base, refused, single=False)
+        return _refused_page(
+            request, site, sheets.all_places(plan, month)[0], base, refused, single=False
+        )

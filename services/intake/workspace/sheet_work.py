@@ -4,7 +4,7 @@ import asyncio
 import secrets
 from dataclasses import dataclass
 
-from services.intake.workspace.application import Workspace
+from services.intake.workspace.application import UnknownPlaceError, Workspace
 from services.intake.workspace.domain.declaring import Place
 from services.intake.workspace.domain.duties import day_range
 from services.intake.workspace.domain.report import ReportError
@@ -40,9 +40,15 @@ class Sheets:
         return found
 
     def all_places(self, plan: str, month: str) -> list[Place]:
-        """Every unit that owes a report."""
+        """Every unit that owes a report.
+
+        Raises:
+            UnknownPlaceError: there is no such plan or month, or nobody owes one.
+        """
         found = self.workspace.plans.at(plan, month)
         units = [unit for bloc in found.reporting.blocs for unit in found.units_of(bloc)]
+        if not units:
+            raise UnknownPlaceError(plan)
         return [Place(found, unit.code, month) for unit in units]
 
     async def template(self, places: list[Place], month: str, words: Words) -> bytes:

@@ -217,6 +217,12 @@ class ItemView:
         return f"/review/{where}/{self.duty.indicator.code}"
 
     @property
+    def line(self) -> Line:
+        """The form in which figures are corrected."""
+        entry = Entry(values=self.item.claimed)
+        return Line(self.duty, entry, self.item, [], True, {}, 0, 0, 0, self.typed, {})  # noqa: FBT003 - a record
+
+    @property
     def risks(self) -> list[Risk]:
         """Why to look closely."""
         return self.item.risks

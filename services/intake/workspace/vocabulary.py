@@ -3,6 +3,7 @@
 from datetime import date, datetime
 
 from contracts.calendar import local_date
+from contracts.plan import Plan
 from services.intake.workspace.domain.appeals import Appeal
 from services.intake.workspace.domain.duties import Due, Duty
 from services.intake.workspace.domain.report import Item, Risk
@@ -55,6 +56,12 @@ def appeal_state(appeal: Appeal, words: Words) -> tuple[str, str]:
         "upheld": ("✓", _("chấp nhận khiếu nại")),
         "dismissed": ("✕", _("không chấp nhận khiếu nại")),
     }[appeal.state]
+
+
+def rule_words(plan: Plan, rule: str, words: Words) -> str:
+    """An exclusion rule by its name in the plan."""
+    named = {r.code: r.name for bloc in plan.blocs for r in bloc.exclusions}
+    return in_language(named[rule], words) if rule in named else rule
 
 
 def lifting_reasons(words: Words) -> list[tuple[str, str]]:
