@@ -121,6 +121,11 @@ async def test_only_what_holds_can_be_contested_or_excused(here: Office, board: 
         await appeals.excuse(august, RULE, "portal-outage", "Cổng lỗi.", REVIEWER)
     with pytest.raises(ReportError, match="own_unit"):
         await appeals.excuse(july(here), RULE, "portal-outage", "Cổng lỗi.", OWN)
+    here.at("2023-08-11T00:00")
+    with pytest.raises(ReportError, match="appeal_too_late"):
+        await appeals.lodge(july(here), Plea("exclusion", RULE, "Không đúng."), "a-officer")
+    here.at("2023-08-10T23:00")
+    await appeals.lodge(july(here), Plea("exclusion", RULE, "Không đúng."), "a-officer")
     excuse = await appeals.excuse(july(here), RULE, "portal-outage", "Cổng lỗi.", REVIEWER)
     assert (excuse.excuse, excuse.state) == (True, "upheld")
     assert (await here.row(UNIT, "2023-07")).lifted[0].rule == RULE

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal, Protocol
 
-from contracts.calendar import local_date
+from contracts.calendar import last_day_of, local_date
 from services.intake.workspace.application import Workspace, letter, repeat
 from services.intake.workspace.domain.appeals import (
     About,
@@ -113,11 +113,11 @@ class Appeals:
         return await self._keep(appeal, outgoing, by, "appeal.lodge")
 
     async def _since(self, place: Place, plea: Plea) -> date:
-        """The day from which the time to appeal runs."""
+        """The day from which the time to appeal runs: of the decision, or the last one of the exclusion's month."""
         if plea.about == "exclusion":
             if not self._excluded(place, plea.code):
                 raise ReportError("no_exclusion", plea.code)
-            return self.workspace.clock.today()
+            return last_day_of(place.month)
         report = await self.workspace.report(place)
         item = report.items.get(plea.code)
         if item is None or item.state not in ("rejected", "corrected", "returned", "accepted"):
