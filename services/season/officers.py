@@ -103,6 +103,7 @@ class Office:
         unit = player.unit.code
         where = f"{self._plan.id}/{unit}/{month}"
         report = self._ask(client, unit, "GET", f"/submissions/{where}")
+        drafts: dict[str, Any] = {}
         for duty in report["duties"]:
             if duty["state"] not in ("owed", "open"):
                 continue
@@ -112,13 +113,13 @@ class Office:
             note = "Minh chứng lưu tại đơn vị." if said else "Tháng này không phát sinh."
             if not said and duty["state"] == "open":
                 continue
-            body = {"revision": 0, "values": said, "note": note}
-            self._ask(client, unit, "PUT", f"/submissions/{where}/entries/{code}", json=body)
+            drafts[code] = {"revision": 0, "values": said, "note": note}
             if code in _SHOWN:
                 content = _PDF + f"% {unit} {code} {month}".encode()
                 name = {"name": f"minh-chung-{code}-{month}.pdf"}
                 path = f"/evidence/{where}/{code}"
                 self._ask(client, unit, "PUT", path, params=name, content=content)
+        self._ask(client, unit, "PUT", f"/submissions/{where}/entries", json=drafts)
         self._ask(client, unit, "POST", f"/submissions/{where}/submit", json={})
 
     @staticmethod

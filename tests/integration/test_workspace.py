@@ -11,7 +11,7 @@ from contracts.events import DossierRecorded
 from contracts.wire import to_event
 from services.intake.domain.reading import Read
 from services.intake.workspace.domain.declaring import Place
-from services.intake.workspace.domain.report import NotReadyError, Report, ReportError
+from services.intake.workspace.domain.report import Entry, NotReadyError, Report, ReportError
 from services.intake.workspace.domain.review import Ruling, differences
 from services.runtime.auth import Principal, Role
 from services.runtime.settings import Settings
@@ -256,6 +256,21 @@ async def test_two_tabs_cannot_overwrite_each_other(here: Office) -> None:
     assert same.entries["X5"].revision == 1
     later = await here.workspace.save_entry(where, "X5", 1, values(main=figure(1, 4)), "")
     assert later.entries["X5"].revision == 2
+
+
+async def test_many_drafts_are_kept_together_or_not_at_all(here: Office) -> None:
+    where = place(here)
+    await here.workspace.save_entry(where, "X5", 0, values(main=figure(3, 4)), "")
+    both = {
+        "X9": Entry(values=values(main=figure(1, 2))),
+        "X5": Entry(values=values(main=figure(1, 2))),
+    }
+    with pytest.raises(ReportError, match="changed_elsewhere"):
+        await here.workspace.save_entries(where, both)
+    assert "X9" not in (await here.workspace.report(where)).entries
+    both["X5"].revision = 1
+    kept = await here.workspace.save_entries(where, both)
+    assert {code: entry.revision for code, entry in kept.entries.items()} == {"X5": 2, "X9": 1}
 
 
 async def test_handing_in_locks_and_withdrawing_unlocks_until_the_review_begins(

@@ -1,7 +1,7 @@
 """The workspace at work: read a report, take one step, keep it with its events in one write, tell the journal."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Protocol
@@ -18,7 +18,13 @@ from services.intake.application import Intake
 from services.intake.domain.reading import Read
 from services.intake.workspace.domain.declaring import Place
 from services.intake.workspace.domain.duties import Duty, duties_of, may_report
-from services.intake.workspace.domain.report import Outgoing, Report, ReportError, Step
+from services.intake.workspace.domain.report import (
+    Entry,
+    Outgoing,
+    Report,
+    ReportError,
+    Step,
+)
 from services.intake.workspace.domain.review import reopened_events, risks_of
 from services.intake.workspace.domain.submitting import save_entry, submit, withdraw
 from services.intake.workspace.domain.values import Values
@@ -182,13 +188,26 @@ class Workspace:
         Raises:
             ReportError: it is locked, or somebody else saved meanwhile.
         """
-        duty = self.duty(place, code)
-        if not duty.asked:
-            raise ReportError("not_asked", code)
+        return await self.save_entries(
+            place, {code: Entry(values=values, note=note, revision=revision)}
+        )
+
+    async def save_entries(self, place: Place, entries: Mapping[str, Entry]) -> Report:
+        """Keep drafts of several indicators, all or none; the revisions are those that were read.
+
+        Raises:
+            ReportError: one is locked, or somebody else saved it meanwhile.
+        """
+        duties = {code: self.duty(place, code) for code in entries}
+        for code, duty in duties.items():
+            if not duty.asked:
+                raise ReportError("not_asked", code)
         self._check_open(place)
 
         def change(report: Report) -> tuple[Report, Outgoing]:
-            return save_entry(report, duty, revision, values, note), Outgoing()
+            for code, said in entries.items():
+                report = save_entry(report, duties[code], said.revision, said.values, said.note)
+            return report, Outgoing()
 
         return await self.change(place, change, None)
 

@@ -13,7 +13,7 @@ from services.intake.workspace.application import UnknownPlaceError, Workspace
 from services.intake.workspace.domain.appeals import About, Appeal
 from services.intake.workspace.domain.declaring import Place
 from services.intake.workspace.domain.duties import due_of
-from services.intake.workspace.domain.report import MOST_NOTE, Report, Version
+from services.intake.workspace.domain.report import MOST_NOTE, Entry, Report, Version
 from services.intake.workspace.domain.review import Ruling, Verdict
 from services.intake.workspace.domain.submitting import missing_for
 from services.intake.workspace.domain.values import Values, plain
@@ -260,6 +260,23 @@ def _add_steps(api: APIRouter, rooms: Rooms) -> None:
         return {
             "revision": report.entries[indicator].revision if indicator in report.entries else 0
         }
+
+    @api.put(base + "/entries", tags=["submissions"])
+    async def save_all(
+        request: Request,
+        plan: str,
+        unit: str,
+        month: MonthCode,
+        body: Annotated[dict[str, EntryIn], Field(max_length=MOST_AT_ONCE)],
+    ) -> dict[str, int]:
+        """Keep drafts of several indicators, all or none; the answer holds their new revisions."""
+        _, place = await rooms.own(request, plan, unit, month)
+        said = {
+            code: Entry(values=e.values, note=e.note, revision=e.revision)
+            for code, e in body.items()
+        }
+        report = await rooms.workspace.save_entries(place, said)
+        return {code: e.revision for code, e in report.entries.items() if code in body}
 
     @api.post(base + "/submit", tags=["submissions"])
     async def submit(
