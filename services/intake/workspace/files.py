@@ -31,6 +31,8 @@ log = get_logger(__name__)
 RECEIVED = Counter("workspace_evidence_bytes", "Bytes of evidence that were kept.")
 REFUSED = Counter("workspace_evidence_refused", "Files that were not taken.", ["reason"])
 HOUSEKEEPING_SECONDS = 600
+MOST_SECONDS = 1_800
+"""For one upload; well below the time after which its pieces are cleared away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ class EvidenceRoom:
         await self._check_open(place, duty)
         key = await self._store.begin_upload()
         try:
-            received = await self._stream(key, clean_name(name), chunks)
+            received = await self._in_time(key, clean_name(name), chunks)
             await self._check_open(place, duty)
             evidence = Evidence(
                 id=key,
@@ -99,6 +101,13 @@ class EvidenceRoom:
         attached = await self._store.attached(place.plan.id, place.unit, place.month)
         if sum(file.indicator == code for file in attached) >= MOST_FILES:
             raise EvidenceError("too_many_files", str(MOST_FILES))
+
+    async def _in_time(self, key: str, name: str, chunks: AsyncIterator[bytes]) -> Received:
+        try:
+            async with asyncio.timeout(MOST_SECONDS):
+                return await self._stream(key, name, chunks)
+        except TimeoutError as error:
+            raise EvidenceError("too_slow") from error
 
     async def _stream(self, key: str, name: str, chunks: AsyncIterator[bytes]) -> Received:
         digest, size, number = hashlib.sha256(), 0, 0

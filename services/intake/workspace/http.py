@@ -116,6 +116,17 @@ class AppealIn(BaseModel):
 class ExcuseIn(BaseModel):
     """An exclusion that the office lifts by itself."""
 
+    model_config = _like(
+        {
+            "plan": "phung-hiep-2023",
+            "unit": "31399",
+            "month": "2023-07",
+            "rule": "two-overdue-dossiers",
+            "reason": "portal-outage",
+            "words": "Cổng dịch vụ công gián đoạn ngày 12/07/2023.",
+        }
+    )
+
     plan: str
     unit: str
     month: MonthCode

@@ -105,6 +105,11 @@ REFUSED: dict[str, Said] = {
         "Không nhận loại tệp này ({0}). Hãy gửi PDF, ảnh, Word, Excel, PowerPoint hoặc âm thanh.",
         "This kind of file is not taken ({0}). Send PDF, pictures, Word, Excel, PowerPoint or audio.",
     ),
+    "too_slow": (
+        408,
+        "Tải lên quá lâu (trên 30 phút). Hãy thử lại khi mạng tốt hơn, hoặc gửi tệp nhỏ hơn.",
+        "The upload took more than 30 minutes. Try again on a better connection, or send a smaller file.",
+    ),
     "empty": (422, "Tệp rỗng.", "The file is empty."),
     "no_file": (422, "Hãy chọn một tệp.", "Choose a file."),
     "too_many_files": (

@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
+from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from contracts.calendar import MonthCode
@@ -78,7 +79,10 @@ class FormFile:
     async def chunks(self) -> AsyncIterator[bytes]:
         """The file's bytes; the first one comes when its name is known."""
         async for chunk in self._request.stream():
-            self._parser.write(chunk)
+            try:
+                self._parser.write(chunk)
+            except FormParserError as error:
+                raise EvidenceError("no_file") from error
             for piece in self._ready:
                 yield piece
             self._ready.clear()

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from contracts.plan import Part
+from contracts.plan import Code, Part
 from services.intake.workspace.domain.duties import Duty, FormKind, PartForm
 
 MOST_ROWS = 500
@@ -54,7 +54,7 @@ class PartValues(BaseModel):
     numerator: Number | None = None
     denominator: Number | None = None
     value: Number | None = None
-    items: dict[Annotated[str, Field(max_length=64)], date | None] = Field({}, max_length=100)
+    items: dict[Code, date | None] = Field({}, max_length=100)
     """Things done -> since when; None: not done."""
     listed_on: date | None = None
     """When the list was sent."""

@@ -206,11 +206,19 @@ function upload(form, files) {
     request.addEventListener("error", () => { line.textContent = `${file.name}: ${words.broken}`; left -= 1; });
     request.addEventListener("load", () => {
       if (request.status === 201) line.textContent = `${words.sent}: ${file.name}`;
-      else line.textContent = `${file.name}: ${JSON.parse(request.responseText || "{}")[document.documentElement.lang] ?? words.broken}`;
+      else line.textContent = `${file.name}: ${reasonIn(request.responseText)}`;
       line.className = request.status === 201 ? "" : "fault";
       ended();
     });
     request.send(file);
+  }
+}
+
+function reasonIn(text) {
+  try {
+    return JSON.parse(text)[document.documentElement.lang] ?? words.broken;
+  } catch {
+    return words.broken;
   }
 }
 
