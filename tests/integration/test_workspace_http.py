@@ -60,7 +60,7 @@ READS = [
     f"/api/v1/submissions/{HERE}/{MONTH}",
     f"/api/v1/evidence/{HERE}/{MONTH}",
 ]
-DECISIONS = [
+DECISIONS: list[tuple[str, str, object]] = [
     ("GET", "/api/v1/reviews", None),
     ("POST", "/api/v1/reviews/accept", []),
     ("POST", "/api/v1/reviews/samples", {"count": 1, "seed": 1}),
