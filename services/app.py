@@ -18,9 +18,13 @@ from services.intake.workspace.refusals import answer_refusals
 from services.points import BoardPoints
 from services.runtime import metrics
 from services.runtime.access.app import AccessWeb
+from services.runtime.access.application import Access
 from services.runtime.access.entrance import Entrance
+from services.runtime.access.guard import Guard
+from services.runtime.access.http import access_api
 from services.runtime.access.pages import access_site
 from services.runtime.access.refusals import Refusals
+from services.runtime.access.rules import everybody
 from services.runtime.auth import AuthError, Keys, Role, TokenVerifier, bearer
 from services.runtime.health import Health
 from services.runtime.logging import configure, get_logger
@@ -126,6 +130,7 @@ def create_app(settings: Settings) -> Front:
             desk = WorkspaceWeb(
                 own, intake.intake, people.guard, BoardPoints(board.feed), workspace_site()
             )
+            people.units = board.units
             front.doors = intake.endpoints
             front.entrance.find_session = people.access.find_session
             app.include_router(intake.router)
@@ -173,6 +178,7 @@ def openapi() -> dict[str, Any]:
     app.include_router(standings_api(cast("Feed", None)))
     for routes in workspace_routes():
         app.include_router(routes)
+    app.include_router(access_api(cast("Access", None), cast("Guard", None)))
     _operations(app, Health())
     return app.openapi()
 
@@ -182,16 +188,16 @@ async def _not_running(_: Request) -> Response:
 
 
 def _operations(app: FastAPI, health: Health) -> None:
-    @app.get("/healthz", tags=["operations"])
+    @app.get("/healthz", tags=["operations"], openapi_extra=everybody())
     async def healthz() -> dict[str, bool]:
         return {"alive": True}
 
-    @app.get("/readyz", tags=["operations"])
+    @app.get("/readyz", tags=["operations"], openapi_extra=everybody())
     async def readyz() -> Response:
         troubles = health.troubles()
         return JSONResponse(troubles or {"ready": True}, 503 if troubles else 200)
 
-    @app.get("/metrics", tags=["operations"])
+    @app.get("/metrics", tags=["operations"], openapi_extra=everybody())
     async def measured() -> Response:
         return metrics.exposition()
 

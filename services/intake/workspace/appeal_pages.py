@@ -6,7 +6,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from services.intake.workspace.application import UnknownPlaceError
 from services.intake.workspace.domain.report import ReportError
 from services.intake.workspace.forms import typed_in
-from services.intake.workspace.http import Rooms
+from services.intake.workspace.http import DESK_SEEN, Rooms
 from services.intake.workspace.refusals import EXPECTED, refusal_of
 from services.intake.workspace.reviewing import own_units
 from services.runtime.auth import Principal, Role
@@ -38,7 +38,7 @@ def add_appeals(router: APIRouter, rooms: Rooms, site: Site) -> None:
 
 
 def _add_answers(router: APIRouter, rooms: Rooms, site: Site) -> None:
-    @router.get("/review/appeals")
+    @router.get("/review/appeals", openapi_extra=DESK_SEEN)
     async def appeals(request: Request) -> HTMLResponse:
         """Appeals and excuses."""
         who = await rooms.guard.require(request, Role.REVIEWER, Role.OBSERVER)

@@ -21,10 +21,17 @@ from services.intake.workspace.files import EvidenceRoom
 from services.intake.workspace.refusals import fault_json
 from services.intake.workspace.reviewing import MOST_AT_ONCE, Desk, Waiting, longest_wait
 from services.runtime.access.guard import Guard
+from services.runtime.access.rules import access, all_of
 from services.runtime.auth import Principal, Role
 
 REPORTING = (Role.OFFICER, Role.HEAD)
 LOOKING = (Role.REVIEWER, Role.OBSERVER, Role.LEADER)
+OWN = access(*REPORTING, unit="unit")
+"""Those who report for the unit in the address."""
+SEEN = access(*REPORTING, *LOOKING, unit="unit")
+"""Those, and whoever may look at every unit's report."""
+DESK = access(Role.REVIEWER)
+DESK_SEEN = access(Role.REVIEWER, Role.OBSERVER)
 _FIGURE = {"main": {"numerator": 812, "denominator": 1450}}
 
 
@@ -208,10 +215,15 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
 def workspace_api(rooms: Rooms) -> APIRouter:
     """The routes of reports, reviews and appeals, documented."""
     api = APIRouter(prefix="/api/v1", responses=_PROBLEMS)
-    _add_reports(api, rooms)
-    _add_steps(api, rooms)
-    _add_reviews(api, rooms)
-    _add_appeals(api, rooms)
+    for add, rule in (
+        (_add_reports, SEEN),
+        (_add_steps, OWN),
+        (_add_reviews, DESK),
+        (_add_appeals, DESK),
+    ):
+        part = APIRouter()
+        add(part, rooms)
+        api.include_router(all_of(part, rule))
     return api
 
 
@@ -355,7 +367,7 @@ def _add_reviews(api: APIRouter, rooms: Rooms) -> None:
 
 
 def _add_appeals(api: APIRouter, rooms: Rooms) -> None:
-    @api.get("/appeals", tags=["appeals"])
+    @api.get("/appeals", tags=["appeals"], openapi_extra=access(*REPORTING, *LOOKING))
     async def appeals(
         request: Request, unit: Annotated[str, Query(max_length=64)] = ""
     ) -> dict[str, Any]:
@@ -366,7 +378,7 @@ def _add_appeals(api: APIRouter, rooms: Rooms) -> None:
         mine = [a for a in found if principal.may_act_for(a.unit, *REPORTING, *LOOKING)]
         return {"appeals": [appeal_json(appeal) for appeal in mine]}
 
-    @api.post("/appeals", tags=["appeals"], status_code=201)
+    @api.post("/appeals", tags=["appeals"], status_code=201, openapi_extra=access(*REPORTING))
     async def lodge(request: Request, body: AppealIn) -> dict[str, Any]:
         """Contest a decision on a line, or an exclusion, within the plan's time."""
         principal, place = await rooms.own(request, body.plan, body.unit, body.month)

@@ -8,6 +8,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Resp
 
 from contracts.calendar import MonthCode
 from services.intake.workspace import vocabulary
+from services.intake.workspace.appeal_pages import add_appeals
 from services.intake.workspace.appealing import Plea
 from services.intake.workspace.application import UnknownPlaceError
 from services.intake.workspace.domain.appeals import About
@@ -15,12 +16,13 @@ from services.intake.workspace.domain.declaring import Place
 from services.intake.workspace.domain.report import NotReadyError
 from services.intake.workspace.domain.values import Fault
 from services.intake.workspace.forms import date_in, typed_in, values_in
-from services.intake.workspace.http import REPORTING, Rooms
+from services.intake.workspace.http import DESK, OWN, REPORTING, SEEN, Rooms
 from services.intake.workspace.refusals import EXPECTED, fault_in, refusal_of
 from services.intake.workspace.review_pages import add_review
 from services.intake.workspace.sheet_pages import add_sheets
 from services.intake.workspace.showing import MonthView, Trial, month_view
 from services.intake.workspace.uploads import FormFile, check_length, drop
+from services.runtime.access.rules import access, all_of, everybody
 from services.runtime.auth import Role
 from services.runtime.web.i18n import chosen
 from services.runtime.web.site import Site
@@ -37,14 +39,20 @@ def workspace_site() -> Site:
 def pages(rooms: Rooms, site: Site) -> APIRouter:
     """The routes below `/submit` and `/review`."""
     router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
-    router.include_router(site.assets["workspace"].router())
-    _add_places(router, rooms, site)
+    router.include_router(all_of(site.assets["workspace"].router(), everybody()))
     add_sheets(router, rooms, site)
-    _add_month(router, rooms, site)
-    _add_drafts(router, rooms, site)
-    _add_files(router, rooms, site)
-    _add_steps(router, rooms, site)
-    add_review(router, rooms, site)
+    for add, rule in (
+        (_add_places, access(*REPORTING)),
+        (_add_month, OWN),
+        (_add_drafts, OWN),
+        (_add_files, OWN),
+        (_add_steps, OWN),
+        (add_review, DESK),
+        (add_appeals, DESK),
+    ):
+        part = APIRouter(default_response_class=HTMLResponse)
+        add(part, rooms, site)
+        router.include_router(all_of(part, rule))
     return router
 
 
@@ -106,7 +114,7 @@ def _add_month(router: APIRouter, rooms: Rooms, site: Site) -> None:
         _, place = await rooms.own(request, plan, unit, month)
         return await month_page(rooms, site, request, place)
 
-    @router.get(_MONTH + "/versions/{number}")
+    @router.get(_MONTH + "/versions/{number}", openapi_extra=SEEN)
     async def version_shown(
         request: Request, plan: str, unit: str, month: MonthCode, number: int
     ) -> HTMLResponse:

@@ -6,13 +6,12 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from contracts.calendar import MonthCode
-from services.intake.workspace.appeal_pages import add_appeals
 from services.intake.workspace.application import UnknownPlaceError
 from services.intake.workspace.domain.declaring import Place
 from services.intake.workspace.domain.report import ReportError
 from services.intake.workspace.domain.review import Ruling, Verdict
 from services.intake.workspace.forms import values_in
-from services.intake.workspace.http import Rooms
+from services.intake.workspace.http import DESK_SEEN, Rooms
 from services.intake.workspace.refusals import EXPECTED, refusal_in, refusal_of
 from services.intake.workspace.reviewing import own_units
 from services.intake.workspace.showing import item_view
@@ -34,7 +33,6 @@ async def _typed(request: Request) -> list[tuple[str, str]]:
 def add_review(router: APIRouter, rooms: Rooms, site: Site) -> None:
     """Add the routes below `/review`."""
     _add_queue(router, rooms, site)
-    add_appeals(router, rooms, site)
     _add_item(router, rooms, site)
 
 
@@ -58,7 +56,7 @@ async def _queue_page(
 
 
 def _add_queue(router: APIRouter, rooms: Rooms, site: Site) -> None:
-    @router.get("/review")
+    @router.get("/review", openapi_extra=DESK_SEEN)
     async def queue(request: Request) -> HTMLResponse:
         """What waits, riskiest first."""
         who = await rooms.guard.require(request, Role.REVIEWER, Role.OBSERVER)
@@ -119,7 +117,7 @@ def _add_item(router: APIRouter, rooms: Rooms, site: Site) -> None:
             view.typed = typed or view.typed
         return site.page(request, "item.html", status=status, view=view)
 
-    @router.get(_ITEM)
+    @router.get(_ITEM, openapi_extra=DESK_SEEN)
     async def item(
         request: Request, plan: str, unit: str, month: MonthCode, indicator: str
     ) -> HTMLResponse:

@@ -12,7 +12,7 @@ from services.intake.workspace.application import UnknownPlaceError
 from services.intake.workspace.domain.declaring import Place
 from services.intake.workspace.domain.evidence import EvidenceError
 from services.intake.workspace.domain.report import ReportError
-from services.intake.workspace.http import Rooms
+from services.intake.workspace.http import DESK, OWN, Rooms
 from services.intake.workspace.refusals import (
     EXPECTED,
     fault_in,
@@ -23,6 +23,7 @@ from services.intake.workspace.refusals import (
 from services.intake.workspace.sheet_work import Sheets, Tried
 from services.intake.workspace.sheets import MOST_BYTES
 from services.intake.workspace.uploads import FormFile
+from services.runtime.access.rules import all_of
 from services.runtime.web.i18n import chosen
 from services.runtime.web.site import Site
 
@@ -92,7 +93,7 @@ def sheets_api(rooms: Rooms, site: Site) -> APIRouter:
         refused = await _apply(Sheets(rooms.workspace), key, principal.subject)
         return {"refused": [{"unit": u, "indicator": i, "error": c} for u, i, c in refused]}
 
-    return api
+    return all_of(api, OWN)
 
 
 async def _apply(sheets: Sheets, key: str, by: str) -> list[tuple[str, str, str]]:
@@ -105,9 +106,14 @@ async def _apply(sheets: Sheets, key: str, by: str) -> list[tuple[str, str, str]
 def add_sheets(router: APIRouter, rooms: Rooms, site: Site) -> None:
     """Add the pages of sheets: of one unit, and of all for the office."""
     sheets = Sheets(rooms.workspace)
-    _add_of_unit(router, rooms, site, sheets)
-    _add_of_all(router, rooms, site, sheets)
-    _add_trial_of_all(router, rooms, site, sheets)
+    for add, rule in (
+        (_add_of_unit, OWN),
+        (_add_of_all, DESK),
+        (_add_trial_of_all, DESK),
+    ):
+        part = APIRouter(default_response_class=HTMLResponse)
+        add(part, rooms, site, sheets)
+        router.include_router(all_of(part, rule))
 
 
 async def _try_page(

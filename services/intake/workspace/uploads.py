@@ -12,7 +12,8 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from contracts.calendar import MonthCode
 from services.intake.workspace.application import UnknownPlaceError
 from services.intake.workspace.domain.evidence import MOST_BYTES, Evidence, EvidenceError
-from services.intake.workspace.http import REPORTING, Problem, Rooms
+from services.intake.workspace.http import OWN, REPORTING, SEEN, Problem, Rooms
+from services.runtime.access.rules import access, signed_in
 from services.runtime.auth import Principal
 
 _SLACK = 64 << 10
@@ -145,7 +146,7 @@ def evidence_api(rooms: Rooms) -> APIRouter:
     """The routes of files."""
     api = APIRouter(prefix="/api/v1/evidence", tags=["evidence"], responses=_ANSWERS)
 
-    @api.get("/{plan}/{unit}/{month}")
+    @api.get("/{plan}/{unit}/{month}", openapi_extra=SEEN)
     async def attached(
         request: Request, plan: str, unit: str, month: MonthCode
     ) -> dict[str, Any]:
@@ -154,7 +155,7 @@ def evidence_api(rooms: Rooms) -> APIRouter:
         found = await rooms.workspace.store.attached(place.plan.id, unit, month)
         return {"evidence": [evidence_json(file) for file in found]}
 
-    @api.put("/{plan}/{unit}/{month}/{indicator}", status_code=201, openapi_extra=_BODY)
+    @api.put("/{plan}/{unit}/{month}/{indicator}", status_code=201, openapi_extra=_BODY | OWN)
     async def upload(
         request: Request, plan: str, unit: str, month: MonthCode, indicator: str, name: str
     ) -> dict[str, Any]:
@@ -166,20 +167,27 @@ def evidence_api(rooms: Rooms) -> APIRouter:
         )
         return evidence_json(kept)
 
-    @api.delete("/{evidence}", status_code=204)
+    @api.delete("/{evidence}", status_code=204, openapi_extra=access(*REPORTING))
     async def remove(request: Request, evidence: str) -> Response:
         """Take a file off the draft."""
         principal = await rooms.guard.require(request, *REPORTING)
         await drop(rooms, principal, evidence)
         return Response(status_code=204)
 
-    @api.get("/{evidence}", responses=_BINARY, response_class=Response)
+    @api.get(
+        "/{evidence}", responses=_BINARY, response_class=Response, openapi_extra=signed_in()
+    )
     async def download(request: Request, evidence: str) -> Response:
         """The file, to be saved."""
         found = await _found(rooms, request, evidence)
         return await _stream(rooms, found, inline=False)
 
-    @api.get("/{evidence}/view", responses=_BINARY, response_class=Response)
+    @api.get(
+        "/{evidence}/view",
+        responses=_BINARY,
+        response_class=Response,
+        openapi_extra=signed_in(),
+    )
     async def view(request: Request, evidence: str) -> Response:
         """The file, to be looked at; only PDF and pictures, everything else to be saved."""
         found = await _found(rooms, request, evidence)
