@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from contracts.plan import Plan
     from services.runtime.clock import Clock
+    from services.season import Happening
 
 ROOT = Path(__file__).resolve().parents[1]
 MARK = "demo.mark"
@@ -49,18 +50,19 @@ def demo(
     from services.demo_people import make_people  # noqa: PLC0415
     from services.plan_files import read_plan  # noqa: PLC0415
     from services.runtime.datafolder import is_free  # noqa: PLC0415
+    from services.season import season  # noqa: PLC0415
 
     _empty(data)
     port = next(number for number in range(port, port + 50) if is_free(number))
     plan = read_plan(ROOT / "deploy/plans/phung-hiep-2023")
     length = plan.ends_on - plan.starts_on + timedelta(days=8)
     rate = length.total_seconds() / seconds
+    happenings = [h for h in season(plan, seed, dossiers) if not _by_hand(h[1])]
     _say(f"Starting Redis, MongoDB, the worker and the web pages on {data} …")
     with _running(data, port, plan, rate) as system:
         try:
-            links = make_people(data)
-            _replay(data, port, plan, seed, dossiers)
-            _tell_where(data, port, links)
+            _replay(data, port, plan, seed, happenings)
+            _tell_where(data, port, make_people(data))
             if stay:
                 system.wait()
         except KeyboardInterrupt:
@@ -130,17 +132,17 @@ class _running:  # noqa: N801 - reads as a verb
             self._child.kill()
 
 
-def _replay(data: Path, port: int, plan: "Plan", seed: int, dossiers: int) -> None:
+def _replay(
+    data: Path, port: int, plan: "Plan", seed: int, happenings: list["Happening"]
+) -> None:
     import httpx  # noqa: PLC0415
 
     from services.demo_people import OfficeAtWork  # noqa: PLC0415
     from services.runtime.auth import Keys, Role, issue  # noqa: PLC0415
     from services.runtime.datafolder import stored_clock  # noqa: PLC0415
-    from services.season import season  # noqa: PLC0415
 
     key = issue(Keys(data / "keys").signing(), Role.PORTAL)
     clock = stored_clock(data)
-    happenings = [h for h in season(plan, seed, dossiers) if not _by_hand(h[1])]
     office = OfficeAtWork(data, f"http://127.0.0.1:{port}", plan, seed, clock)
     _say(
         f"Replaying {len(happenings):,} events from {plan.starts_on:%d/%m/%Y} "

@@ -176,7 +176,12 @@ class Office:
                 plea |= {"code": code, "words": "Tệp đính kèm có đủ căn cứ ở trang 2."}
                 made = self._ask(client, unit, "POST", "/appeals", json=plea)
                 answer = {"decision": "upheld", "answer": "Đã xem lại, số kê khai là đúng."}
-                self._ask(client, "", "POST", f"/appeals/{made['id']}/decision", json=answer)
+                if (
+                    "id" in made
+                ):  # else it was lodged before a kill, and waits in the office's list
+                    self._ask(
+                        client, "", "POST", f"/appeals/{made['id']}/decision", json=answer
+                    )
 
 
 def _key(waiting: dict[str, Any]) -> str:

@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from services.runtime.auth import Role
 from services.runtime.datafolder import free_port
-from tests.support.browser import CHROMIUM, FLAGS
+from tests.support.chromium import CHROMIUM, FLAGS
 from tests.support.people import Person, person_of, sign_in
 from tests.support.system import PLAN, System, wait_until
 
