@@ -30,7 +30,7 @@ from services.runtime.web.site import Site
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _SEE_OTHER = 303
 _FILE = {"schema": {"type": "string", "format": "binary"}}
-_BODY = {"requestBody": {"required": True, "content": {XLSX: _FILE}}}
+_BODY = {"requestBody": {"required": True, "content": {"application/octet-stream": _FILE}}}
 
 
 async def _whole(chunks: AsyncIterator[bytes]) -> bytes:
