@@ -142,6 +142,8 @@ class Office:
             if one is not None:
                 body = {"version": one["version"], "decision": verdict, "reason": reason}
                 self._ask(client, "", "POST", f"/reviews/{_key(one)}", json=body)
+        if rejected is not None:
+            self._appeal(client, rejected)
         accepted = [w for w in waiting if w not in (returned, rejected)]
         last = number == len(self._plan.months) - 1
         self._accept(client, accepted[:-_LEFT_WAITING] if last else accepted)
@@ -157,7 +159,7 @@ class Office:
             self._ask(client, "", "POST", "/reviews/accept", json=body)
 
     def _mend(self, client: "httpx.Client", month: str) -> None:
-        """What came back is completed and handed in again; what was rejected is appealed, and the appeal upheld."""
+        """What came back is completed and handed in again."""
         for player in self._players:
             unit = player.unit.code
             where = f"{self._plan.id}/{unit}/{month}"
@@ -166,22 +168,16 @@ class Office:
             if "returned" in states.values():
                 self._ask(client, unit, "POST", f"/submissions/{where}/submit", json={})
                 self._accept(client, [w for w in self._waiting(client) if w["unit"] == unit])
-            for code in (code for code, state in states.items() if state == "rejected"):
-                plea = {
-                    "plan": self._plan.id,
-                    "unit": unit,
-                    "month": month,
-                    "about": "indicator",
-                }
-                plea |= {"code": code, "words": "Tệp đính kèm có đủ căn cứ ở trang 2."}
-                made = self._ask(client, unit, "POST", "/appeals", json=plea)
-                answer = {"decision": "upheld", "answer": "Đã xem lại, số kê khai là đúng."}
-                if (
-                    "id" in made
-                ):  # else it was lodged before a kill, and waits in the office's list
-                    self._ask(
-                        client, "", "POST", f"/appeals/{made['id']}/decision", json=answer
-                    )
+
+    def _appeal(self, client: "httpx.Client", rejected: dict[str, Any]) -> None:
+        """The unit contests a rejection at once, and is right."""
+        plea = {name: rejected[name] for name in ("plan", "unit", "month")}
+        plea |= {"about": "indicator", "code": rejected["indicator"]}
+        plea |= {"words": "Tệp đính kèm có đủ căn cứ ở trang 2."}
+        made = self._ask(client, rejected["unit"], "POST", "/appeals", json=plea)
+        answer = {"decision": "upheld", "answer": "Đã xem lại, số kê khai là đúng."}
+        if "id" in made:  # else it was lodged before a kill, and waits in the office's list
+            self._ask(client, "", "POST", f"/appeals/{made['id']}/decision", json=answer)
 
 
 def _key(waiting: dict[str, Any]) -> str:

@@ -252,15 +252,16 @@ def test_a_lost_connection_loses_no_typed_figure(
         page.goto("/")
         page.goto(address)
         expect(page.locator("#X9-main-numerator")).to_have_value("18")
-        saved(page, "X9")
-    answer = httpx.get(
-        f"{system.base}/api/v1/submissions/{PLAN}/{UNIT}/2023-08",
-        headers=officer.headers(system.base),
-    )
-    assert answer.json()["entries"]["X9"]["values"]["main"] == {
-        "numerator": 18,
-        "denominator": 20,
-    }
+
+        def is_kept() -> bool:
+            answer = httpx.get(
+                f"{system.base}/api/v1/submissions/{PLAN}/{UNIT}/2023-08",
+                headers=officer.headers(system.base),
+            )
+            kept = answer.json()["entries"]["X9"]["values"]["main"]
+            return bool(kept == {"numerator": 18, "denominator": 20})
+
+        wait_until(is_kept, 15)
 
 
 def test_two_tabs_are_told_apart(browser: Browser, system: System, officer: Person) -> None:
