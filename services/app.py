@@ -10,11 +10,15 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from services.changing import candidate_of, publisher
 from services.intake.app import IntakeWeb
 from services.intake.http import INDICATOR_EVENTS, PORTAL_EVENTS, Endpoint, doors
 from services.intake.workspace.app import WorkspaceWeb, workspace_routes
 from services.intake.workspace.pages import workspace_site
 from services.intake.workspace.refusals import answer_refusals
+from services.notifier.app import NotifierWeb
+from services.notifier.http import alerts_api
+from services.notifier.reading import Ledger
 from services.points import BoardPoints
 from services.runtime import metrics
 from services.runtime.access.app import AccessWeb
@@ -25,15 +29,18 @@ from services.runtime.access.http import access_api
 from services.runtime.access.pages import access_site
 from services.runtime.access.refusals import Refusals
 from services.runtime.access.rules import everybody
-from services.runtime.auth import AuthError, Keys, Role, TokenVerifier, bearer
+from services.runtime.auth import AuthError, Role, TokenVerifier, bearer
 from services.runtime.health import Health
+from services.runtime.keys import Keys, PublicKeys
 from services.runtime.logging import configure, get_logger
 from services.runtime.process import serve, settle
 from services.runtime.resources import Resources, resources
 from services.runtime.settings import Settings
+from services.runtime.web.headers import SafeHeaders, add_missing
 from services.runtime.web.navigation import Navigation, NavLink
 from services.runtime.web.site import answer_errors_with_pages
 from services.scoring.leaderboard.app import LeaderboardWeb
+from services.scoring.leaderboard.audience import Audience
 from services.scoring.leaderboard.feed import Feed
 from services.scoring.leaderboard.http import standings_api
 from services.scoring.leaderboard.pages import leaderboard_site
@@ -47,6 +54,7 @@ LINKS = (
     NavLink("/review", "Thẩm định", "Review", (Role.REVIEWER,)),
     NavLink("/alerts", "Cảnh báo", "Alerts", (*_UNITS, *_OVERSIGHT)),
     NavLink("/packages", "Hồ sơ khen thưởng", "Award packages", _OVERSIGHT),
+    NavLink("/staff", "Bảng nghiệp vụ", "Staff board", (*_UNITS, *_OVERSIGHT)),
     NavLink("/people", "Tài khoản người dùng", "People", (Role.ADMIN,)),
 )
 """Places of work in the head of every page; those without a route are not shown."""
@@ -90,6 +98,7 @@ class Front:
     def __init__(self, app: FastAPI, refusals: Refusals) -> None:
         self.app = app
         self.entrance = Entrance(app, refusals.answer)
+        self._inside = SafeHeaders(self.entrance)
         self._refusals = refusals
         refusals.mount(app)
         self.doors: dict[str, Endpoint] = {}
@@ -100,7 +109,7 @@ class Front:
         door = self.doors.get(scope["path"]) if posted else None
         request = Request(scope, receive) if door else None
         if door is None or request is None or bearer(request) is None:
-            await self.entrance(scope, receive, send)
+            await self._inside(scope, receive, send)
             return
         try:
             response = await door(request)
@@ -109,13 +118,13 @@ class Front:
         except Exception:
             log.exception("a door failed", path=scope["path"])
             response = JSONResponse({"error": "internal"}, 500)
+        add_missing(response.headers)
         await response(scope, receive, send)
 
 
 def create_app(settings: Settings) -> Front:
     """All web faces on one origin."""
-    health = Health()
-    site = leaderboard_site()
+    health, site = Health(), leaderboard_site()
     workers = WorkerReadiness(settings.worker_urls)
     health.check("workers", workers.trouble)
 
@@ -123,10 +132,10 @@ def create_app(settings: Settings) -> Front:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             own = await stack.enter_async_context(resources(settings))
-            verifier = TokenVerifier(Keys(settings.keys_dir).verifying())
+            verifier = TokenVerifier(PublicKeys(Keys(settings.keys_dir)))
             people = AccessWeb(own, verifier, access_site(NAME))
             intake = IntakeWeb(own, people.guard)
-            board = LeaderboardWeb(own, site, people.guard)
+            board = LeaderboardWeb(own, site, people.guard, (candidate_of, publisher(own)))
             desk = WorkspaceWeb(
                 own, intake.intake, people.guard, BoardPoints(board.feed), workspace_site()
             )
@@ -134,10 +143,10 @@ def create_app(settings: Settings) -> Front:
             front.doors = intake.endpoints
             front.entrance.find_session = people.access.find_session
             app.include_router(intake.router)
-            people.mount(app)
-            board.mount(app)
-            desk.mount(app)
-            for face in (people, intake, board, desk):
+            alerts = NotifierWeb(own, people.guard)
+            for pages in (people, board, alerts, desk):
+                pages.mount(app)
+            for face in (people, intake, board, alerts, desk):
                 await stack.enter_async_context(face.running(health))
             app.state.navigation = Navigation(app, LINKS)
             await _open(own, health, workers)
@@ -175,10 +184,11 @@ def openapi() -> dict[str, Any]:
     """The OpenAPI document of all faces, without starting anything."""
     app = _empty_app()
     app.include_router(doors(dict.fromkeys((PORTAL_EVENTS, INDICATOR_EVENTS), _not_running)))
-    app.include_router(standings_api(cast("Feed", None)))
+    app.include_router(standings_api(Audience(cast("Feed", None))))
     for routes in workspace_routes():
         app.include_router(routes)
     app.include_router(access_api(cast("Access", None), cast("Guard", None)))
+    app.include_router(alerts_api(cast("Ledger", None), cast("Guard", None)))
     _operations(app, Health())
     return app.openapi()
 

@@ -72,6 +72,7 @@ def row_document(plan: PlanKey, row: UnitRow, position: int) -> Document:
         "eligible": row.eligible,
         "exclusions": [exclusion.model_dump() for exclusion in row.exclusions],
         "lifted": [exclusion.model_dump() for exclusion in row.lifted],
+        "near": [exclusion.model_dump() for exclusion in row.near],
     }
 
 

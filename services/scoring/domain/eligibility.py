@@ -1,5 +1,6 @@
 """Exclusions: who is not considered for an award, by which rule, in which month, because of which facts."""
 
+from collections.abc import Iterator
 from datetime import date
 
 from contracts.calendar import months_of
@@ -7,38 +8,52 @@ from contracts.events import Exclusion
 from services.scoring.domain.tally import CAUSES_KEPT, Tally, exclusion_kinds
 
 
-def exclusions_of(tally: Tally, unit: str) -> tuple[list[Exclusion], list[Exclusion]]:
-    """(those that hold, those that were lifted) over the whole competition; the score is not touched."""
-    holding, lifted = [], []
-    for exclusion in _all_of(tally, unit):
-        lifting = tally.lifted.get((unit, exclusion.month, exclusion.rule))
-        if not lifting:
-            holding.append(exclusion)
-        else:
-            lifted.append(exclusion.model_copy(update={"reason": lifting[min(lifting)]}))
-    return holding, lifted
+def judged(tally: Tally, unit: str) -> tuple[list[Exclusion], list[Exclusion]]:
+    """(exclusions, what counts towards one without reaching it), over the whole competition, by month, then rule.
 
-
-def _all_of(tally: Tally, unit: str) -> list[Exclusion]:
-    """By month, then rule, whether lifted or not.
-
-    Source: 167/KH-UBND, as the plan's `exclusions` state it.
+    The score is not touched. Source: 167/KH-UBND, as the plan's `exclusions` state it.
     """
-    on_dossiers, on_reports = exclusion_kinds(tally.rules_of(unit))
+    counted = list(_counted(tally, unit))
+    reached = [found for found, limit in counted if found.count >= limit]
+    return (
+        [found for found in reached if not _lifting(tally, unit, found)],
+        [found for found, limit in counted if 0 < found.count < limit],
+    )
+
+
+def lifted_of(tally: Tally, unit: str) -> list[Exclusion]:
+    """Exclusions that would hold, had the office not lifted them, each with its reason."""
     found = []
+    for exclusion, limit in _counted(tally, unit):
+        lifting = _lifting(tally, unit, exclusion)
+        if lifting and exclusion.count >= limit:
+            reason = lifting[min(lifting)]
+            found.append(exclusion.model_copy(update={"reason": reason}))
+    return found
+
+
+def _lifting(tally: Tally, unit: str, exclusion: Exclusion) -> dict[str, str]:
+    """Lifting fact -> its reason."""
+    return tally.lifted.get((unit, exclusion.month, exclusion.rule), {})
+
+
+def exclusions_of(tally: Tally, unit: str) -> list[Exclusion]:
+    """All exclusions of a unit over the whole competition."""
+    return judged(tally, unit)[0]
+
+
+def _counted(tally: Tally, unit: str) -> Iterator[tuple[Exclusion, int]]:
+    """What each exclusion rule counts in each month, with the number from which on it excludes."""
+    on_dossiers, on_reports = exclusion_kinds(tally.rules_of(unit))
     for month in tally.months:
         for number, rule in on_dossiers:
             late = tally.overdue.get((number, unit, month), ())
-            if len(late) >= rule.at_least:
-                found.append(
-                    _exclusion(rule.code, month, sorted(late)[:CAUSES_KEPT], len(late))
-                )
+            causes = sorted(late)[:CAUSES_KEPT]
+            yield _exclusion(rule.code, month, causes, len(late)), rule.at_least
         for report_rule in on_reports:
             days, report = report_lateness(tally, unit, month)
-            if days >= report_rule.days:
-                facts = [] if report is None else [report]
-                found.append(_exclusion(report_rule.code, month, facts, days))
-    return found
+            facts = [] if report is None else [report]
+            yield _exclusion(report_rule.code, month, facts, days), report_rule.days
 
 
 def _exclusion(rule: str, month: str, facts: list[str], count: int) -> Exclusion:

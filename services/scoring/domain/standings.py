@@ -8,7 +8,7 @@ from itertools import islice
 from contracts.calendar import last_month_of, months_of, periods_of
 from contracts.events import Exclusion
 from contracts.plan import Indicator, Unit
-from services.scoring.domain.eligibility import exclusions_of, within
+from services.scoring.domain.eligibility import judged, lifted_of, within
 from services.scoring.domain.rules import (
     KEYED,
     LANE_BITS,
@@ -38,6 +38,8 @@ class UnitRow:
     counters: dict[str, tuple[int, int]] = field(default_factory=dict)
     exclusions: list[Exclusion] = field(default_factory=list)
     lifted: list[Exclusion] = field(default_factory=list)
+    near: list[Exclusion] = field(default_factory=list)
+    """What counts towards an exclusion without reaching it."""
 
     @property
     def eligible(self) -> bool:
@@ -185,8 +187,9 @@ class Standings:
         """(bloc, traits) -> the rules that all such units share."""
         self._own_offers = any(p.units is not None for p in tally.plan.catalogue)
         self.rows: dict[tuple[str, str], UnitRow] = {}
-        self._exclusions: dict[str, tuple[list[Exclusion], list[Exclusion]]] = {}
-        """Unit -> (those that hold, those that were lifted)."""
+        self._exclusions: dict[str, list[Exclusion]] = {}
+        self._near: dict[str, list[Exclusion]] = {}
+        self._lifted: dict[str, list[Exclusion]] = {}
 
     def refresh(self, most: int = 0) -> list[UnitRow]:
         """Compute what is dirty (at most so many rows; 0: all) and return the rows concerned."""
@@ -204,14 +207,22 @@ class Standings:
         return moved
 
     def _refresh_exclusions(self, unit: str) -> None:
-        found = exclusions_of(self.tally, unit)
-        if found == self._exclusions.get(unit):
-            return
-        before = self._exclusions.get(unit, ([], []))
-        self._exclusions[unit] = found
-        changed = [
-            e for new, old in zip(found, before, strict=True) for e in _differing(new, old)
-        ]
+        excluded, near = judged(self.tally, unit)
+        lifted = lifted_of(self.tally, unit)
+        for kept, found in (
+            (self._exclusions, excluded),
+            (self._near, near),
+            (self._lifted, lifted),
+        ):
+            before = kept.get(unit, [])
+            if found != before:
+                kept[unit] = found
+                self._touch_months_of(unit, before, found)
+
+    def _touch_months_of(
+        self, unit: str, before: list[Exclusion], found: list[Exclusion]
+    ) -> None:
+        changed = [e for e in found if e not in before] + [e for e in before if e not in found]
         for month in {exclusion.month for exclusion in changed}:
             for period in periods_of(month):
                 self.tally.dirty.setdefault((unit, period), 0)
@@ -245,9 +256,9 @@ class Standings:
                     )
                 else:
                     self._set(row, indicator, *_quick(pool, proportion, period))
-        holding, lifted = self._exclusions.get(unit, ([], []))
-        row.exclusions = within(holding, period, self.tally.months)
-        row.lifted = within(lifted, period, self.tally.months)
+        row.exclusions = within(self._exclusions.get(unit, []), period, self.tally.months)
+        row.near = within(self._near.get(unit, []), period, self.tally.months)
+        row.lifted = within(self._lifted.get(unit, []), period, self.tally.months)
         return row
 
     @staticmethod
@@ -286,10 +297,6 @@ def _quick(
         return (accepted, accepted), (top, bottom)
     top, bottom = _counted(pool, pool.claimed, proportion, fixed, verified=False)
     return (proportion.points(top, bottom), accepted), (top, bottom)
-
-
-def _differing(new: list[Exclusion], old: list[Exclusion]) -> list[Exclusion]:
-    return [e for e in new if e not in old] + [e for e in old if e not in new]
 
 
 def _counted(
