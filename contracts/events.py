@@ -283,6 +283,25 @@ class ActivityReported(Claim):
     )
 
 
+class ExclusionLifted(Claim):
+    """One exclusion of a unit in one month no longer holds: an appeal was upheld, or it was excused.
+
+    Producer: intake. Consumers: scoring. Sent when the standing office decides so; a later version in state
+    *rejected* puts the exclusion back. Only a *verified* one lifts anything. It may arrive before the exclusion
+    itself, and lifts the one rule in the one month, whatever causes it.
+    """
+
+    type: Literal["exclusion.lifted"] = "exclusion.lifted"
+    rule: CatalogueCode
+    month: MonthCode
+    reason: CatalogueCode
+    """A code, such as `portal-outage` or `appeal-upheld`; the words stand with the decision."""
+
+    example: ClassVar = _example(
+        "exclusion.lifted", rule="two-overdue-dossiers", month="2023-07", reason="portal-outage"
+    )
+
+
 AnyClaim = (
     FigureReported
     | TallyReported
@@ -293,6 +312,7 @@ AnyClaim = (
     | BulletinBroadcast
     | FeedbackRecorded
     | ActivityReported
+    | ExclusionLifted
 )
 IndicatorEvent = DossierRecorded | AnyClaim
 
@@ -321,6 +341,8 @@ class Exclusion(Event):
     """Ids of the dossiers or the report that caused it, at most twenty; empty for a report still missing."""
     count: int
     """How many there are: overdue dossiers, or days late."""
+    reason: str = ""
+    """Code of the reason for which it was lifted; empty while it holds."""
 
 
 class Standing(Event):
@@ -338,6 +360,8 @@ class Standing(Event):
     """Code -> (numerator, denominator) of the indicator's first part."""
     eligible: bool
     exclusions: list[Exclusion]
+    lifted: list[Exclusion] = []
+    """Exclusions that would hold, had they not been lifted."""
     near: list[Exclusion] = []
     """What counts towards an exclusion and does not reach it yet: one overdue dossier where two exclude."""
 
@@ -437,4 +461,5 @@ CLAIMS: tuple[type[Claim], ...] = (
     BulletinBroadcast,
     FeedbackRecorded,
     ActivityReported,
+    ExclusionLifted,
 )

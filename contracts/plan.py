@@ -340,6 +340,21 @@ class Reporting(Model):
     blocs: list[Code]
 
 
+class Casework(Model):
+    """How long the parties of a case have, and how long evidence is kept."""
+
+    appeal_days: int = Field(10, ge=1, le=365)
+    """A unit may contest a decision or an exclusion for so many days."""
+    answer_days: int = Field(7, ge=1, le=365)
+    """The standing office answers an appeal within so many days."""
+    keep_months: int = Field(24, ge=1, le=240)
+    """Evidence is kept for so many months after the month in which the competition ends."""
+    keep_personal_months: int = Field(12, ge=1, le=240)
+    """The same for evidence with personal data."""
+    clause: str = ""
+    """Where the plan says so; empty: the software's proposal."""
+
+
 class Deadline(Model):
     """A fixed date of the plan."""
 
@@ -513,6 +528,7 @@ class Plan(Model):
     reporting: Reporting
     blocs: list[Bloc] = Field(min_length=1)
     deadlines: list[Deadline] = []
+    casework: Casework = Casework()
     units: list[Unit] = Field(min_length=1)
     catalogue: list[Procedure] = []
     calendar: WorkCalendar = WorkCalendar()

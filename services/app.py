@@ -16,9 +16,13 @@ from services.intake.app import IntakeWeb
 from services.intake.http import INDICATOR_EVENTS, PORTAL_EVENTS, Endpoint, doors
 from services.intake.portal.http import LOGIN, NATIONAL, documented
 from services.intake.sheets.http import sheet_api
+from services.intake.workspace.app import WorkspaceWeb, workspace_routes
+from services.intake.workspace.pages import workspace_site
+from services.intake.workspace.refusals import answer_refusals
 from services.notifier.app import NotifierWeb
 from services.notifier.http import alerts_api
 from services.notifier.reading import Ledger
+from services.points import BoardPoints
 from services.previewing import Previews
 from services.publishing import publish
 from services.runtime import metrics
@@ -35,7 +39,7 @@ from services.runtime.health import Health
 from services.runtime.keys import Keys, PublicKeys
 from services.runtime.logging import configure, get_logger
 from services.runtime.process import serve, settle
-from services.runtime.resources import resources
+from services.runtime.resources import Resources, resources
 from services.runtime.settings import Settings
 from services.runtime.web.headers import SafeHeaders, add_missing
 from services.runtime.web.navigation import Navigation, NavLink
@@ -146,19 +150,20 @@ def create_app(settings: Settings) -> Front:
             people = AccessWeb(own, verifier, access_site(NAME))
             intake = IntakeWeb(own, people.guard)
             board = LeaderboardWeb(own, site, people.guard, (candidate_of, publisher(own)))
+            desk = WorkspaceWeb(
+                own, intake.intake, people.guard, BoardPoints(board.feed), workspace_site()
+            )
             people.units = board.units
             front.doors = intake.endpoints
             front.entrance.find_session = people.access.find_session
             intake.mount(app, previews.of, partial(publish, own))
             alerts = NotifierWeb(own, people.guard)
-            for pages in (people, board, alerts):
+            for pages in (people, board, alerts, desk):
                 pages.mount(app)
-            for face in (people, intake, board, alerts):
+            for face in (people, intake, board, alerts, desk):
                 await stack.enter_async_context(face.running(health))
             app.state.navigation = Navigation(app, LINKS)
-            await own.start_bus(health)
-            workers.watched_by(health)
-            settle()
+            await _open(own, health, workers)
             yield
             await health.stop()
 
@@ -166,7 +171,15 @@ def create_app(settings: Settings) -> Front:
     front = Front(app, Refusals(site))
     _operations(app, health)
     answer_errors_with_pages(app, site)
+    answer_refusals(app, site)
     return front
+
+
+async def _open(own: Resources, health: Health, workers: WorkerReadiness) -> None:
+    """Everything is wired: listen to the bus, watch the workers."""
+    await own.start_bus(health)
+    workers.watched_by(health)
+    settle()
 
 
 def _empty_app(lifespan: Any = None) -> FastAPI:  # noqa: ANN401 - what FastAPI takes
@@ -187,6 +200,8 @@ def openapi() -> dict[str, Any]:
     app.include_router(documented(dict.fromkeys((NATIONAL, LOGIN), _not_running)))
     app.include_router(sheet_api(None, None))
     app.include_router(standings_api(Audience(cast("Feed", None))))
+    for routes in workspace_routes():
+        app.include_router(routes)
     app.include_router(access_api(cast("Access", None), cast("Guard", None)))
     app.include_router(alerts_api(cast("Ledger", None), cast("Guard", None)))
     _operations(app, Health())

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from contracts.plan import Plan
     from services.runtime.clock import Clock
+    from services.season import Happening
 
 ROOT = Path(__file__).resolve().parents[1]
 MARK = "demo.mark"
@@ -49,19 +50,22 @@ def demo(
     stay: Annotated[bool, typer.Option(help="Keep running at the end.")] = True,
 ) -> None:
     """Install nothing, show everything: start, replay a simulated season live, stay running."""
+    from services.demo_people import make_people  # noqa: PLC0415
     from services.plan_files import read_plan  # noqa: PLC0415
     from services.runtime.datafolder import is_free  # noqa: PLC0415
+    from services.season import season  # noqa: PLC0415
 
     _empty(data)
     port = next(number for number in range(port, port + 50) if is_free(number))
     plan = read_plan(ROOT / "deploy/plans/phung-hiep-2023")
     length = plan.ends_on - plan.starts_on + timedelta(days=8)
     rate = length.total_seconds() / seconds
+    happenings = [h for h in season(plan, seed, dossiers) if not _by_hand(h[1])]
     _say(f"Starting Redis, MongoDB, the worker and the web pages on {data} …")
     with _running(data, port, plan, rate) as system:
         try:
-            _replay(data, port, plan, seed, dossiers)
-            _tell_where(data, port)
+            _replay(data, port, plan, seed, happenings)
+            _tell_where(data, port, make_people(data))
             if stay:
                 system.wait()
         except KeyboardInterrupt:
@@ -131,19 +135,21 @@ class _running:  # noqa: N801 - reads as a verb
             self._child.kill()
 
 
-def _replay(data: Path, port: int, plan: "Plan", seed: int, dossiers: int) -> None:
+def _replay(
+    data: Path, port: int, plan: "Plan", seed: int, happenings: list["Happening"]
+) -> None:
     import httpx  # noqa: PLC0415
 
+    from services.demo_people import OfficeAtWork  # noqa: PLC0415
     from services.runtime.auth import Keys, Role, issue  # noqa: PLC0415
     from services.runtime.datafolder import stored_clock  # noqa: PLC0415
-    from services.season import season  # noqa: PLC0415
     from services.season.national import names_of  # noqa: PLC0415
 
     key = issue(Keys(data / "keys").signing(), Role.PORTAL)
     clock = stored_clock(data)
+    office = OfficeAtWork(data, f"http://127.0.0.1:{port}", plan, seed, clock)
     inventing = threading.Thread(target=_invent_contacts, args=(data, plan))
     inventing.start()
-    happenings = list(season(plan, seed, dossiers))
     _say(
         f"Replaying {len(happenings):,} events from {plan.starts_on:%d/%m/%Y} "
         f"to {plan.ends_on:%d/%m/%Y}; look at http://127.0.0.1:{port}/ while it runs."
@@ -156,12 +162,21 @@ def _replay(data: Path, port: int, plan: "Plan", seed: int, dossiers: int) -> No
     ) as client:
         sent = 0
         progress = _Progress(clock, len(happenings))
+        office.start()
         for due in _in_time(happenings, clock):
             _send(client, due, names)
             sent += len(due)
             progress.show(client, plan, sent)
+    office.finish()
     inventing.join()
     _say("")
+
+
+def _by_hand(event: dict[str, Any]) -> bool:
+    """Claims of the units whose officers report through the workspace."""
+    from services.season.officers import UNITS  # noqa: PLC0415
+
+    return event["type"] != "dossier.recorded" and event["unit"] in UNITS
 
 
 def _invent_contacts(data: Path, plan: "Plan") -> None:
@@ -293,8 +308,9 @@ class _Progress:
         )
 
 
-def _tell_where(data: Path, port: int) -> None:
+def _tell_where(data: Path, port: int, links: dict[str, str]) -> None:
     base = f"http://127.0.0.1:{port}"
+    people = "\n".join(f"  {who}\n    {link}" for who, link in links.items())
     _say(
         f"""
 The season is over and everything still runs. Where to look:
@@ -307,6 +323,10 @@ The season is over and everything still runs. Where to look:
   {base}/alerts/ledger                 who was told what, and why not
   {base}/openapi.json                  the HTTP interface
   {base}/metrics                       what operators watch
+  {base}/submit                        an officer's month (sign in first)
+  {base}/review                        the standing office's queue (sign in first)
+People who may sign in; each link sets a password, once:
+{people}
 Prove the numbers:   thidua verify --data {data}
 Send an event:       thidua token --data {data} --role portal   (see README)
 Stop with Ctrl-C."""

@@ -30,13 +30,13 @@ class IntakeWeb:
         database = mongo.database(resources.client, settings, "intake", durable=True)
         self._store = IntakeStore(database)
         self._resources = resources
-        self._intake = Intake(self._store, resources.journal, settings.scoring_shards)
-        self.portal = PortalWeb(resources, self._intake, guard)
+        self.intake = Intake(self._store, resources.journal, settings.scoring_shards)
+        self.portal = PortalWeb(resources, self.intake, guard)
         letters = DeadLetters(database["dead_letters"])
         self._plans = Consumer(
             resources.journal, PLAN.name, [0], self.portal.desk.on_plans, letters, settings
         )
-        posted = endpoints(self._intake, self.portal.trust)
+        posted = endpoints(self.intake, self.portal.trust)
         self.endpoints = posted | self.portal.endpoints
         self.router: APIRouter = doors(posted)
         self.router.include_router(self.portal.router)

@@ -5,7 +5,12 @@ from typing import Any
 
 from bson.codec_options import CodecOptions
 from bson.raw_bson import RawBSONDocument
-from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, AsyncIOMotorDatabase
+from motor.motor_asyncio import (
+    AsyncIOMotorClient,
+    AsyncIOMotorCollection,
+    AsyncIOMotorDatabase,
+    AsyncIOMotorGridFSBucket,
+)
 from pymongo import ReadPreference
 from pymongo.errors import BulkWriteError
 from pymongo.read_concern import ReadConcern
@@ -17,6 +22,7 @@ Document = dict[str, Any]
 Client = AsyncIOMotorClient[Document]
 Database = AsyncIOMotorDatabase[Document]
 Collection = AsyncIOMotorCollection[Document]
+FileBucket = AsyncIOMotorGridFSBucket
 RawCollection = AsyncIOMotorCollection[RawBSONDocument]
 
 AWARE: CodecOptions[Document] = CodecOptions(tz_aware=True)
@@ -89,3 +95,8 @@ async def write_all(collection: Collection, writes: Sequence[Any]) -> None:
         errors = failure.details.get("writeErrors", [])
         if any(error["code"] != DUPLICATE_KEY for error in errors):
             raise
+
+
+def file_bucket(database: Database, name: str) -> FileBucket:
+    """A place for whole files, in pieces, in a service's own database."""
+    return AsyncIOMotorGridFSBucket(database, bucket_name=name)

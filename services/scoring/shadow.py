@@ -93,7 +93,11 @@ def shadow_standings(
         bloc = plan.bloc(unit.bloc)
         if bloc is None:
             continue
-        excluded = list(_exclusions(plan, bloc, facts[unit.code], today))
+        excluded = [
+            found
+            for found in _exclusions(plan, bloc, facts[unit.code], today)
+            if not _is_lifted(facts[unit.code], found[0], found[1])
+        ]
         for period in all_periods(plan.months):
             row = _row(plan, bloc, unit, facts[unit.code], period)
             within = months_of(period, plan.months)
@@ -121,7 +125,7 @@ def _within(plan: Plan, month: str | None) -> str | None:
 
 def _claim_month(plan: Plan, event: Any) -> str | None:
     match event.type:
-        case "report.received" | "activity.reported":
+        case "report.received" | "activity.reported" | "exclusion.lifted":
             month = event.month
         case "figure.reported" | "tally.reported":
             month = last_month_of(event.period, plan.months)
@@ -430,6 +434,16 @@ def _exclusions(
         for rule in bloc.exclusions:
             if isinstance(rule, LateReport) and bloc.code in plan.reporting.blocs:
                 yield from _late_report(plan, rule, facts, month, today)
+
+
+def _is_lifted(facts: list[Known], rule: str, month: str) -> bool:
+    """Whether the office decided that this exclusion does not hold."""
+    return any(
+        f.event.type == "exclusion.lifted"
+        and f.event.state == "verified"
+        and (f.event.rule, f.month) == (rule, month)
+        for f in facts
+    )
 
 
 def _overdue(plan: Plan, rule: OverdueDossiers, event: Any, month: str, today: date) -> bool:

@@ -33,6 +33,7 @@ OURS = (
     "dead_letters",
     "scoring_",
     "board_",
+    "workspace_",
     "notifier_",
 )
 each = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda p: str(p.relative_to(ROOT)))

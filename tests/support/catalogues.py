@@ -18,6 +18,7 @@ FOLDERS = (
     "services/runtime/web",
     "services/runtime/access",
     "services/scoring/leaderboard",
+    "services/intake/workspace",
     "services/notifier",
     "services/intake/portal",
 )

@@ -123,6 +123,11 @@ _OF_KIND: dict[str, Fields] = {
         "account": True,
         "dossiers": 3,
     },
+    "exclusion.lifted": {
+        "rule": "two-overdue-dossiers",
+        "month": "2023-07",
+        "reason": "portal-outage",
+    },
 }
 
 
@@ -284,6 +289,13 @@ _PAYLOADS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "account": st.booleans(),
         "dossiers": _counts,
     },
+    "exclusion.lifted": {
+        "rule": st.sampled_from(
+            ("two-overdue-dossiers", "report-three-days-late", "no-such-rule")
+        ),
+        "month": _months,
+        "reason": st.sampled_from(("portal-outage", "appeal-upheld")),
+    },
 }
 KINDS = tuple(_PAYLOADS)
 
@@ -309,7 +321,7 @@ def claims(draw: st.DrawFn, kinds: Sequence[str] = KINDS) -> Fields:
 
 
 def facts() -> st.SearchStrategy[Fields]:
-    """An event of any of the ten kinds."""
+    """An event of any kind."""
     return st.one_of(dossiers(), claims())
 
 

@@ -279,3 +279,36 @@ def test_december_may_still_fall_late_after_the_competition() -> None:
     last = reference_plan().report_due_on("2023-12")
     assert found(folded(reports, today=last + timedelta(days=2)), LATE) == []
     assert found(folded(reports, today=last + timedelta(days=3)), LATE) != []
+
+
+def lifted(state: str = "verified", **changed: object) -> Fields:
+    return claim("exclusion.lifted", state=state, **changed)
+
+
+def test_a_lifted_exclusion_no_longer_excludes_and_stays_visible_with_its_reason() -> None:
+    late = [promised(1), promised(2), *in_time()]
+    assert not row_of(folded(late), "2023-07").eligible
+    row = row_of(folded([lifted(), *late]), "2023-07")
+    assert row.eligible
+    assert [(e.rule, e.count, e.reason) for e in row.lifted] == [
+        ("two-overdue-dossiers", 2, "portal-outage")
+    ]
+    assert row.exclusions == []
+
+
+@pytest.mark.parametrize(
+    "claimed",
+    [
+        lifted("declared"),
+        lifted("rejected", version=2),
+        lifted(month="2023-08"),
+        lifted(rule="report-three-days-late"),
+        lifted(unit=COMMUNES[1]),
+    ],
+    ids=["declared only", "taken back", "another month", "another rule", "another unit"],
+)
+def test_what_was_not_decided_for_this_exclusion_lifts_nothing(claimed: Fields) -> None:
+    late = [promised(1), promised(2), *in_time()]
+    assert row_of(folded([*late, lifted()]), "2023-07").eligible
+    before = [lifted()] if claimed["state"] == "rejected" else []
+    assert not row_of(folded([*late, *before, claimed]), "2023-07").eligible

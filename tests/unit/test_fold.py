@@ -41,6 +41,7 @@ def row_content(row: UnitRow) -> list[object]:
         list(row.indicators.items()),
         list(row.counters.items()),
         [[e.rule, e.month, e.facts, e.count] for e in row.exclusions],
+        [[e.rule, e.month, e.facts, e.count, e.reason] for e in row.lifted],
     ]
 
 

@@ -14,10 +14,27 @@ def judged(tally: Tally, unit: str) -> tuple[list[Exclusion], list[Exclusion]]:
     The score is not touched. Source: 167/KH-UBND, as the plan's `exclusions` state it.
     """
     counted = list(_counted(tally, unit))
+    reached = [found for found, limit in counted if found.count >= limit]
     return (
-        [found for found, limit in counted if found.count >= limit],
+        [found for found in reached if not _lifting(tally, unit, found)],
         [found for found, limit in counted if 0 < found.count < limit],
     )
+
+
+def lifted_of(tally: Tally, unit: str) -> list[Exclusion]:
+    """Exclusions that would hold, had the office not lifted them, each with its reason."""
+    found = []
+    for exclusion, limit in _counted(tally, unit):
+        lifting = _lifting(tally, unit, exclusion)
+        if lifting and exclusion.count >= limit:
+            reason = lifting[min(lifting)]
+            found.append(exclusion.model_copy(update={"reason": reason}))
+    return found
+
+
+def _lifting(tally: Tally, unit: str, exclusion: Exclusion) -> dict[str, str]:
+    """Lifting fact -> its reason."""
+    return tally.lifted.get((unit, exclusion.month, exclusion.rule), {})
 
 
 def exclusions_of(tally: Tally, unit: str) -> list[Exclusion]:

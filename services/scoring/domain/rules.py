@@ -91,7 +91,7 @@ def claim_month(event: AnyClaim, months: tuple[str, ...]) -> str | None:
 
     A bulletin belongs to the month of its week's Monday, a figure to the last month of its period.
     """
-    if event.type in ("report.received", "activity.reported"):
+    if event.type in ("report.received", "activity.reported", "exclusion.lifted"):
         month: str | None = event.month
     elif event.type in ("figure.reported", "tally.reported"):
         month = last_month_of(event.period, months)

@@ -8,7 +8,7 @@ from itertools import islice
 from contracts.calendar import last_month_of, months_of, periods_of
 from contracts.events import Exclusion
 from contracts.plan import Indicator, Unit
-from services.scoring.domain.eligibility import judged, within
+from services.scoring.domain.eligibility import judged, lifted_of, within
 from services.scoring.domain.rules import (
     KEYED,
     LANE_BITS,
@@ -37,6 +37,7 @@ class UnitRow:
     indicators: dict[str, tuple[int, int]] = field(default_factory=dict)
     counters: dict[str, tuple[int, int]] = field(default_factory=dict)
     exclusions: list[Exclusion] = field(default_factory=list)
+    lifted: list[Exclusion] = field(default_factory=list)
     near: list[Exclusion] = field(default_factory=list)
     """What counts towards an exclusion without reaching it."""
 
@@ -188,6 +189,7 @@ class Standings:
         self.rows: dict[tuple[str, str], UnitRow] = {}
         self._exclusions: dict[str, list[Exclusion]] = {}
         self._near: dict[str, list[Exclusion]] = {}
+        self._lifted: dict[str, list[Exclusion]] = {}
 
     def refresh(self, most: int = 0) -> list[UnitRow]:
         """Compute what is dirty (at most so many rows; 0: all) and return the rows concerned."""
@@ -206,7 +208,12 @@ class Standings:
 
     def _refresh_exclusions(self, unit: str) -> None:
         excluded, near = judged(self.tally, unit)
-        for kept, found in ((self._exclusions, excluded), (self._near, near)):
+        lifted = lifted_of(self.tally, unit)
+        for kept, found in (
+            (self._exclusions, excluded),
+            (self._near, near),
+            (self._lifted, lifted),
+        ):
             before = kept.get(unit, [])
             if found != before:
                 kept[unit] = found
@@ -251,6 +258,7 @@ class Standings:
                     self._set(row, indicator, *_quick(pool, proportion, period))
         row.exclusions = within(self._exclusions.get(unit, []), period, self.tally.months)
         row.near = within(self._near.get(unit, []), period, self.tally.months)
+        row.lifted = within(self._lifted.get(unit, []), period, self.tally.months)
         return row
 
     @staticmethod

@@ -6,6 +6,7 @@ from datetime import date
 from typing import Any
 
 from contracts.calendar import all_periods, last_month_of, local_date, month_of, periods_of
+from contracts.events import ExclusionLifted
 from contracts.plan import LateReport, OverdueDossiers, Plan
 from services.scoring.domain.facts import ClaimFact, Dossier, Fact
 from services.scoring.domain.rules import (
@@ -146,6 +147,8 @@ class Tally:
         """(exclusion rule, unit, month) -> overdue dossiers."""
         self.reports: dict[tuple[str, str], dict[str, date]] = {}
         """(unit, month) -> report -> date of receipt."""
+        self.lifted: dict[tuple[str, str, str], dict[str, str]] = {}
+        """(unit, month, exclusion rule) -> lifting fact -> its reason."""
         self._falls_due: dict[date, dict[str, tuple[str, tuple[int, ...]]]] = {}
         self.dirty: dict[tuple[str, str], int] = {}
         """(unit, period) -> indicators touched, a bit each."""
@@ -224,6 +227,9 @@ class Tally:
             return
         if event.type == "report.received" and event.state != "rejected":
             self._report(key, event.unit, month, local_date(event.received_at), sign)
+        if event.type == "exclusion.lifted":
+            self._lift(key, event, month, sign)
+            return
         added = rules.of_claim(event)
         if not added.touched:
             return
@@ -264,6 +270,18 @@ class Tally:
         else:
             reports.pop(key, None)
         self.dirty_units.add(unit)
+
+    def _lift(self, key: str, event: ExclusionLifted, month: str, sign: int) -> None:
+        """Only what the office decided counts."""
+        if event.state != "verified":
+            return
+        lifting = self.lifted.setdefault((event.unit, month, event.rule), {})
+        if sign > 0:
+            lifting[key] = event.reason
+        else:
+            lifting.pop(key, None)
+        self.dirty_units.add(event.unit)
+        self._cause(event.unit, key)
 
     def _promise(self, key: str, fact: Dossier, rules: tuple[int, ...], sign: int) -> None:
         due = fact.due_on

@@ -56,15 +56,15 @@ class LeaderboardWeb:
         database = mongo.database(resources.client, settings, "scoring", durable=True)
         self._store = ScoringStore(database)
         self._past = PastBoards(settings)
-        self._feed = Feed(self._store, resources.journal, resources.clock, self._past)
-        self._freezes = Freezes(self._store, self._feed, self._past, resources.clock)
-        public = PublicBoards(self._feed, self._freezes)
-        self._audience: Audience[Feed] = Audience(self._feed, public, guard)
+        self.feed = Feed(self._store, resources.journal, resources.clock, self._past)
+        self._freezes = Freezes(self._store, self.feed, self._past, resources.clock)
+        public = PublicBoards(self.feed, self._freezes)
+        self._audience: Audience[Feed] = Audience(self.feed, public, guard)
         self._audit = Audit(database, resources.clock)
         self._keys = Keys(settings.keys_dir)
         letters = DeadLetters(self._store.dead_letters)
         self._plans = Consumer(
-            resources.journal, PLAN.name, [0], self._feed.on_plans, letters, settings
+            resources.journal, PLAN.name, [0], self.feed.on_plans, letters, settings
         )
 
     def mount(self, app: FastAPI) -> None:
@@ -85,7 +85,7 @@ class LeaderboardWeb:
                 bloc.name.model_dump()[lang],
                 tuple((u.code, u.name.model_dump()[lang]) for u in plan.units_of(bloc.code)),
             )
-            for plan in self._feed.plans()
+            for plan in self.feed.plans()
             for bloc in plan.blocs
         ]
 
@@ -93,15 +93,15 @@ class LeaderboardWeb:
     async def running(self, health: Health) -> AsyncIterator[None]:
         """Follows plans and the board."""
         await self._plans.catch_up()
-        await self._feed.load()
+        await self.feed.load()
         await self._freezes.look()
         self._resources.subscribe(self._plans)
         stream = self._resources.journal.stream(BOARD.name, 0)
-        self._resources.listen(stream, self._feed.on_entries)
+        self._resources.listen(stream, self.feed.on_entries)
         health.check("leaderboard plans", self._plans.trouble)
         health.check("scoring", self._scoring)
         health.watch("leaderboard keeps up with plans", self._plans.keep_up())
-        health.watch("leaderboard repairs itself", self._feed.poll())
+        health.watch("leaderboard repairs itself", self.feed.poll())
         health.watch("leaderboard knows what is frozen", self._look())
         if self._board_settings.public_dir is not None:
             copies = self._copy().run(self._board_settings.public_copy_seconds)
@@ -128,4 +128,4 @@ class LeaderboardWeb:
         return PublicCopy(folder, self._audience.public, sealer, self._keys.signing(), render)
 
     def _scoring(self) -> str | None:
-        return "no sign of life" if self._feed.trouble() == "scoring" else None
+        return "no sign of life" if self.feed.trouble() == "scoring" else None

@@ -421,5 +421,6 @@ def _row(unit: Unit, stored: Standing, ranks: dict[str, int], past: list[list[in
         stored.counters,
         past[-1][0] - rank if past else None,
         tuple(close[1] for close in past),
+        tuple(stored.lifted),
         stored.near,
     )

@@ -24,6 +24,10 @@ def row_json(row: Row) -> dict[str, Any]:
             {"rule": e.rule, "month": e.month, "facts": e.facts, "count": e.count}
             for e in row.exclusions
         ],
+        "lifted": [
+            {"rule": e.rule, "month": e.month, "count": e.count, "reason": e.reason}
+            for e in row.lifted
+        ],
         "indicators": {code: decimal(pair[0]) for code, pair in row.indicators.items()},
         "counters": row.counters,
         "near": [{"rule": e.rule, "month": e.month, "count": e.count} for e in row.near],

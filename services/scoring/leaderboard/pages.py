@@ -124,6 +124,7 @@ _TOOLS: tuple[Callable[..., object], ...] = (
     sentences.shortage,
     rule_words.rule_of,
     sentences.exclusion_reason,
+    sentences.lifted_reason,
     sentences.rule_name,
     sentences.in_language,
     sentences.capital,

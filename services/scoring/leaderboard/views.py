@@ -32,6 +32,8 @@ class Row:
     """Ranks won (+) or lost (-) since the last daily close; None: no close yet."""
     trend: tuple[int, ...] = ()
     """Points at the latest daily closes, oldest first, at most thirty."""
+    lifted: tuple[Exclusion, ...] = ()
+    """Exclusions that would hold, had they not been lifted."""
     near: list[Exclusion] = field(default_factory=list)
     """What counts towards an exclusion and does not reach it yet."""
 

@@ -41,6 +41,7 @@ def kind_of_fact(kind: str, words: Words) -> str:
         "report.received": _("Báo cáo tháng"),
         "incident.recorded": _("Vụ việc"),
         "activity.reported": _("Hoạt động cá nhân"),
+        "exclusion.lifted": _("Bỏ loại trừ"),
     }.get(kind, kind)
 
 

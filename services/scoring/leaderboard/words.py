@@ -33,6 +33,16 @@ def exclusion_reason(exclusion: Exclusion, bloc: Bloc, words: Words) -> str:
     }
 
 
+def lifted_reason(exclusion: Exclusion, words: Words) -> str:
+    """Why an exclusion no longer holds."""
+    _ = words.gettext
+    return {
+        "appeal-upheld": _("khiếu nại được chấp nhận"),
+        "portal-outage": _("Cổng dịch vụ công gián đoạn"),
+        "force-majeure": _("bất khả kháng"),
+    }.get(exclusion.reason, exclusion.reason)
+
+
 def exclusion_form(rule: str, count: int, bloc: Bloc, words: Words) -> str:
     """The same for any month and number: `%(n)s` and `%(month)s` are left open."""
     kinds = {entry.code: entry.kind for entry in bloc.exclusions}
