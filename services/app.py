@@ -16,6 +16,9 @@ from services.intake.app import IntakeWeb
 from services.intake.http import INDICATOR_EVENTS, PORTAL_EVENTS, Endpoint, doors
 from services.intake.portal.http import LOGIN, NATIONAL, documented
 from services.intake.sheets.http import sheet_api
+from services.notifier.app import NotifierWeb
+from services.notifier.http import alerts_api
+from services.notifier.reading import Ledger
 from services.previewing import Previews
 from services.publishing import publish
 from services.runtime import metrics
@@ -27,12 +30,14 @@ from services.runtime.access.http import access_api
 from services.runtime.access.pages import access_site
 from services.runtime.access.refusals import Refusals
 from services.runtime.access.rules import everybody
-from services.runtime.auth import AuthError, Keys, Role, TokenVerifier, bearer
+from services.runtime.auth import AuthError, Role, TokenVerifier, bearer
 from services.runtime.health import Health
+from services.runtime.keys import Keys, PublicKeys
 from services.runtime.logging import configure, get_logger
 from services.runtime.process import serve, settle
 from services.runtime.resources import resources
 from services.runtime.settings import Settings
+from services.runtime.web.headers import SafeHeaders, add_missing
 from services.runtime.web.navigation import Navigation, NavLink
 from services.runtime.web.site import answer_errors_with_pages
 from services.scoring.leaderboard.app import LeaderboardWeb
@@ -102,6 +107,7 @@ class Front:
     def __init__(self, app: FastAPI, refusals: Refusals) -> None:
         self.app = app
         self.entrance = Entrance(app, refusals.answer)
+        self._inside = SafeHeaders(self.entrance)
         self._refusals = refusals
         refusals.mount(app)
         self.doors: dict[str, Endpoint] = {}
@@ -112,7 +118,7 @@ class Front:
         door = self.doors.get(scope["path"]) if posted else None
         request = Request(scope, receive) if door else None
         if door is None or request is None or bearer(request) is None:
-            await self.entrance(scope, receive, send)
+            await self._inside(scope, receive, send)
             return
         try:
             response = await door(request)
@@ -121,13 +127,13 @@ class Front:
         except Exception:
             log.exception("a door failed", path=scope["path"])
             response = JSONResponse({"error": "internal"}, 500)
+        add_missing(response.headers)
         await response(scope, receive, send)
 
 
 def create_app(settings: Settings) -> Front:
     """All web faces on one origin."""
-    health = Health()
-    site = leaderboard_site()
+    health, site = Health(), leaderboard_site()
     workers = WorkerReadiness(settings.worker_urls)
     health.check("workers", workers.trouble)
 
@@ -136,7 +142,7 @@ def create_app(settings: Settings) -> Front:
         async with AsyncExitStack() as stack:
             own = await stack.enter_async_context(resources(settings))
             previews = stack.enter_context(Previews(settings))
-            verifier = TokenVerifier(Keys(settings.keys_dir).verifying())
+            verifier = TokenVerifier(PublicKeys(Keys(settings.keys_dir)))
             people = AccessWeb(own, verifier, access_site(NAME))
             intake = IntakeWeb(own, people.guard)
             board = LeaderboardWeb(own, site, people.guard, (candidate_of, publisher(own)))
@@ -144,9 +150,10 @@ def create_app(settings: Settings) -> Front:
             front.doors = intake.endpoints
             front.entrance.find_session = people.access.find_session
             intake.mount(app, previews.of, partial(publish, own))
-            people.mount(app)
-            board.mount(app)
-            for face in (people, intake, board):
+            alerts = NotifierWeb(own, people.guard)
+            for pages in (people, board, alerts):
+                pages.mount(app)
+            for face in (people, intake, board, alerts):
                 await stack.enter_async_context(face.running(health))
             app.state.navigation = Navigation(app, LINKS)
             await own.start_bus(health)
@@ -181,6 +188,7 @@ def openapi() -> dict[str, Any]:
     app.include_router(sheet_api(None, None))
     app.include_router(standings_api(Audience(cast("Feed", None))))
     app.include_router(access_api(cast("Access", None), cast("Guard", None)))
+    app.include_router(alerts_api(cast("Ledger", None), cast("Guard", None)))
     _operations(app, Health())
     return app.openapi()
 

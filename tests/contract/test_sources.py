@@ -9,7 +9,9 @@ from services.runtime.settings import Settings
 from tests.support.portal import ROOT, portal
 
 EXAMPLES = re.findall(
-    r"^```json\n(.*?)^```", (ROOT / "docs/sources.md").read_text("utf-8"), re.MULTILINE | re.DOTALL
+    r"^```json\n(.*?)^```",
+    (ROOT / "docs/sources.md").read_text("utf-8"),
+    re.MULTILINE | re.DOTALL,
 )
 
 
