@@ -25,7 +25,14 @@ from tests.support.portal import CODE, NATIONAL, ROOT, SAMPLES, dossier
 from tests.support.system import System, command, wait_until
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("portal-program")]
-PAGES = ("/review/quarantine", "/review/sources", "/review/catalogue", "/sheets")
+PAGES = (
+    "/review/quarantine",
+    "/review/quarantine/cause?kind=broken&value=MaHoSo+missing",
+    "/review/quarantine/cause?kind=alias&value=UBND+xã+Lạ",
+    "/review/sources",
+    "/review/catalogue",
+    "/sheets",
+)
 DOORS = schemathesis.openapi.from_dict(openapi()).include(
     path_regex=r"^/api/v1/(portal/|indicator-events)"
 )
@@ -159,7 +166,7 @@ def test_the_pages_are_for_everybody_who_may_see_them(
     )
     assert client.get(path).status_code == (200 if path == "/sheets" else 403)
     for lang in ("vi", "en"):
-        answer = desk.goto(f"{program.base}{path}?lang={lang}")
+        answer = desk.goto(f"{program.base}{path}{'&' if '?' in path else '?'}lang={lang}")
         assert answer is not None
         assert answer.status == 200
         assert desk.evaluate("document.documentElement.scrollWidth") <= 360

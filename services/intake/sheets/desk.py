@@ -56,6 +56,7 @@ class SheetDesk:
         self.store = store
         self._running: asyncio.subprocess.Process | None = None
         self._starting = False
+        self._job = ""
 
     async def start(
         self, file: IO[bytes], who: Principal, source: str, unit: str | None, *, dry_run: bool
@@ -68,10 +69,11 @@ class SheetDesk:
         allowed = units_of(who)
         if unit is not None and allowed and unit not in allowed:
             raise NOT_YOURS
-        if self._starting or (self._running is not None and self._running.returncode is None):
+        if self._starting:
             raise BUSY
         self._starting = True
         try:
+            await self._refuse_while_busy()
             job = await self.store.begin(
                 source=source,
                 unit=unit,
@@ -79,7 +81,7 @@ class SheetDesk:
                 by=who.subject,
                 allowed=sorted(allowed),
             )
-            self._running = await self._run(job, file)
+            self._running, self._job = await self._run(job, file), job
         finally:
             self._starting = False
         return job
@@ -92,6 +94,16 @@ class SheetDesk:
             stdin=file.fileno(),
             env={**os.environ, **self._settings.environment()},  # noqa: TID251 - handed on
         )
+
+    async def _refuse_while_busy(self) -> None:
+        """One that has told its end may take a moment to go."""
+        running = self._running
+        if running is None or running.returncode is not None:
+            return
+        job = await self.store.job(self._job)
+        if job is not None and job["state"] == "running":
+            raise BUSY
+        await running.wait()
 
     async def wait(self) -> None:
         """Until the running import has ended."""
