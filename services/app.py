@@ -13,6 +13,9 @@ from starlette.types import Receive, Scope, Send
 from services.changing import candidate_of, publisher
 from services.intake.app import IntakeWeb
 from services.intake.http import INDICATOR_EVENTS, PORTAL_EVENTS, Endpoint, doors
+from services.notifier.app import NotifierWeb
+from services.notifier.http import alerts_api
+from services.notifier.reading import Ledger
 from services.runtime import metrics
 from services.runtime.access.app import AccessWeb
 from services.runtime.access.application import Access
@@ -22,12 +25,14 @@ from services.runtime.access.http import access_api
 from services.runtime.access.pages import access_site
 from services.runtime.access.refusals import Refusals
 from services.runtime.access.rules import everybody
-from services.runtime.auth import AuthError, Keys, Role, TokenVerifier, bearer
+from services.runtime.auth import AuthError, Role, TokenVerifier, bearer
 from services.runtime.health import Health
+from services.runtime.keys import Keys, PublicKeys
 from services.runtime.logging import configure, get_logger
 from services.runtime.process import serve, settle
 from services.runtime.resources import resources
 from services.runtime.settings import Settings
+from services.runtime.web.headers import SafeHeaders, add_missing
 from services.runtime.web.navigation import Navigation, NavLink
 from services.runtime.web.site import answer_errors_with_pages
 from services.scoring.leaderboard.app import LeaderboardWeb
@@ -89,6 +94,7 @@ class Front:
     def __init__(self, app: FastAPI, refusals: Refusals) -> None:
         self.app = app
         self.entrance = Entrance(app, refusals.answer)
+        self._inside = SafeHeaders(self.entrance)
         self._refusals = refusals
         refusals.mount(app)
         self.doors: dict[str, Endpoint] = {}
@@ -99,7 +105,7 @@ class Front:
         door = self.doors.get(scope["path"]) if posted else None
         request = Request(scope, receive) if door else None
         if door is None or request is None or bearer(request) is None:
-            await self.entrance(scope, receive, send)
+            await self._inside(scope, receive, send)
             return
         try:
             response = await door(request)
@@ -108,13 +114,13 @@ class Front:
         except Exception:
             log.exception("a door failed", path=scope["path"])
             response = JSONResponse({"error": "internal"}, 500)
+        add_missing(response.headers)
         await response(scope, receive, send)
 
 
 def create_app(settings: Settings) -> Front:
     """All web faces on one origin."""
-    health = Health()
-    site = leaderboard_site()
+    health, site = Health(), leaderboard_site()
     workers = WorkerReadiness(settings.worker_urls)
     health.check("workers", workers.trouble)
 
@@ -122,7 +128,7 @@ def create_app(settings: Settings) -> Front:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             own = await stack.enter_async_context(resources(settings))
-            verifier = TokenVerifier(Keys(settings.keys_dir).verifying())
+            verifier = TokenVerifier(PublicKeys(Keys(settings.keys_dir)))
             people = AccessWeb(own, verifier, access_site(NAME))
             intake = IntakeWeb(own, people.guard)
             board = LeaderboardWeb(own, site, people.guard, (candidate_of, publisher(own)))
@@ -130,9 +136,10 @@ def create_app(settings: Settings) -> Front:
             front.doors = intake.endpoints
             front.entrance.find_session = people.access.find_session
             app.include_router(intake.router)
-            people.mount(app)
-            board.mount(app)
-            for face in (people, intake, board):
+            alerts = NotifierWeb(own, people.guard)
+            for pages in (people, board, alerts):
+                pages.mount(app)
+            for face in (people, intake, board, alerts):
                 await stack.enter_async_context(face.running(health))
             app.state.navigation = Navigation(app, LINKS)
             await own.start_bus(health)
@@ -166,6 +173,7 @@ def openapi() -> dict[str, Any]:
     app.include_router(doors(dict.fromkeys((PORTAL_EVENTS, INDICATOR_EVENTS), _not_running)))
     app.include_router(standings_api(Audience(cast("Feed", None))))
     app.include_router(access_api(cast("Access", None), cast("Guard", None)))
+    app.include_router(alerts_api(cast("Ledger", None), cast("Guard", None)))
     _operations(app, Health())
     return app.openapi()
 
