@@ -85,7 +85,7 @@ class Crowd:
 
         await asyncio.gather(*map(one, viewers))
 
-    async def until_snapshots(self, wanted: int, limit: float = 120) -> None:
+    async def until_snapshots(self, wanted: int, limit: float = 300) -> None:
         async with asyncio.timeout(limit):
             while self.snapshots < wanted:
                 await asyncio.sleep(0.01)

@@ -158,6 +158,18 @@ async def test_a_past_board_is_a_page_an_export_and_an_answer_and_the_future_is_
         assert (await public.get(f"/compare?start={today}&end={tomorrow}")).status_code == 422
 
 
+async def test_pages_of_the_past_say_so_while_no_day_has_ended(web: Front) -> None:
+    said = {
+        "/play": "Chưa đủ ngày để chạy lại",
+        "/history": "Chưa đủ ngày để vẽ",
+        f"/units/{PLAN.id}/{UNIT}/between": "Hãy quay lại sau ngày mai",
+    }
+    async with client_in(web) as public:
+        for path, words in said.items():
+            page = await public.get(path, headers=HTML_ACCEPTED)
+            assert (page.status_code, words in page.text) == (200, True)
+
+
 async def test_what_if_equals_what_happens_when_the_dossiers_really_come(
     web: Front, own: Resources
 ) -> None:

@@ -137,7 +137,7 @@ async def test_a_crowd_gets_one_encoding_and_nobody_sees_an_older_state_later() 
     assert told["31399"] == f"{now.points // 10_000}.{now.points % 10_000:04d}"
     for viewer in viewers:
         await viewer.leave()
-    assert channel.ended
+    assert all(viewer.task.done() for viewer in viewers)
 
 
 async def test_who_comes_in_the_middle_begins_with_a_snapshot_as_new_as_any_frame() -> None:

@@ -9,8 +9,6 @@ from services.scoring.domain.awarding import Candidate, awards_of
 from services.scoring.domain.rules import UNIT_OF_POINTS, full_points, rounded, share
 from services.scoring.domain.standings import ranked
 
-MOST = 999_999_999
-"""As large as a figure in an event may be."""
 Move = tuple[int, int]
 """(numerator, denominator)."""
 Moves = Mapping[tuple[str, str], Move]

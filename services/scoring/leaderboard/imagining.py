@@ -3,11 +3,9 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 
 from services.scoring.domain.awarding import Candidate, awards_of
-from services.scoring.domain.rules import share
-from services.scoring.domain.whatif import MOST, Move, Outcome, moved_points, outcome
+from services.scoring.domain.whatif import Move, Outcome, moved_points, outcome
 from services.scoring.leaderboard.views import (
     Board,
     Explanation,
@@ -21,7 +19,7 @@ MOST_MOVES = 60
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A figure that cannot be taken: where, and why (`form`, `unknown`, `many`)."""
+    """A figure that cannot be taken: where, and why (`form`, `unknown`)."""
 
     field: str
     reason: str
@@ -103,22 +101,3 @@ def candidates_of(board: Board) -> list[Candidate]:
 def awards_on(board: Board) -> dict[str, tuple[str, ...]]:
     """Unit -> awards that its place would bring."""
     return awards_of(board.bloc, candidates_of(board))
-
-
-def share_then(part: PartExplanation, move: Move) -> Fraction:
-    """The part of its points that a moved figure earns."""
-    return share(part.part, *move)
-
-
-__all__ = [
-    "MOST",
-    "Fault",
-    "Imagined",
-    "awards_on",
-    "candidates_of",
-    "field_of",
-    "imagine",
-    "movable",
-    "read_moves",
-    "share_then",
-]

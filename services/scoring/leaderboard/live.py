@@ -91,11 +91,6 @@ class Channel:
         self._snapshot: tuple[float, int, bytes] | None = None
         self._task: asyncio.Task[None] | None = None
 
-    @property
-    def ended(self) -> bool:
-        """Nobody listens."""
-        return self._viewers == 0
-
     def enter(self) -> "_Group":
         """A place in a group that has room; the first viewer starts the broadcast."""
         group = next((g for g in reversed(self._groups) if g.size < GROUP), None)

@@ -14,6 +14,7 @@ from services.runtime.auth import Role
 from services.runtime.clock import Clock
 from services.runtime.web.site import Site
 from services.scoring.asof import BusyError
+from services.scoring.domain.awarding import undecided
 from services.scoring.leaderboard.audience import COUNTING, STAFF, Audience
 from services.scoring.leaderboard.failures import busy, no_board
 from services.scoring.leaderboard.freezing import FreezeConflictError, Freezes
@@ -73,6 +74,7 @@ def add_staff(router: APIRouter, audience: Audience[Any], site: Site) -> None:
             board=board,
             rows=in_order(board.rows),
             awards=awards_on(board),
+            ties=undecided(awards_on(board), board.bloc),
         )
 
 
@@ -101,6 +103,7 @@ def add_ceremony(router: APIRouter, audience: Audience[Any], site: Site) -> None
             "ceremony.html",
             board=board,
             awards=awards,
+            ties=undecided(awards, board.bloc),
             revealed=winners[:shown][::-1],
             left=len(winners) - shown,
             forward=query("/ceremony", **step, shown=f"{shown + 1}")
