@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -137,6 +138,8 @@ def _replay(data: Path, port: int, plan: "Plan", seed: int, dossiers: int) -> No
 
     key = issue(Keys(data / "keys").signing(), Role.PORTAL)
     clock = stored_clock(data)
+    inventing = threading.Thread(target=_invent_contacts, args=(data, plan))
+    inventing.start()
     happenings = list(season(plan, seed, dossiers))
     _say(
         f"Replaying {len(happenings):,} events from {plan.starts_on:%d/%m/%Y} "
@@ -152,7 +155,37 @@ def _replay(data: Path, port: int, plan: "Plan", seed: int, dossiers: int) -> No
             _send(client, due)
             sent += len(due)
             progress.show(client, plan, sent)
+    inventing.join()
     _say("")
+
+
+def _invent_contacts(data: Path, plan: "Plan") -> None:
+    """Mailboxes that do not exist, so that alerts have somewhere to go: the mail page keeps them.
+
+    Beside the season: while its process starts, days go by on the simulated clock.
+    """
+    rows = ["code,name,email,role,units"]
+    for unit in plan.units:
+        if unit.bloc in plan.reporting.blocs:
+            for role, title in (("officer", "Cán bộ phụ trách"), ("head", "Thủ trưởng")):
+                code = f"{role}-{unit.code}".lower()
+                name = f'"{title}, {unit.name.vi}"'
+                rows.append(f"{code},{name},{code}@example.invalid,{role},{unit.code}")
+    for role, name in (
+        ("standing", "Phòng Văn hóa và Thông tin"),
+        ("council", "Văn phòng HĐND và UBND"),
+        ("chair", "Lãnh đạo huyện"),
+    ):
+        rows.append(f"{role},{name},{role}@example.invalid,{role},")
+    file = data / "contacts.csv"
+    file.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    command = [sys.executable, "-m", "services.cli", "contacts", "import"]
+    subprocess.run(  # noqa: S603 - our own program
+        [*command, str(file), "--data", str(data.resolve())],
+        cwd=ROOT,
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
 
 
 def _in_time(
@@ -246,6 +279,8 @@ The season is over and everything still runs. Where to look:
   {base}/?period=2023-Q3               a quarter, or a month: 2023-07
   {base}/units/phung-hiep-2023/31399   a unit: every indicator, its rule and the facts behind
   {base}/?display=wall                 for a big screen
+  {base}/mail                          the mails that units were sent (sign in as a reviewer)
+  {base}/alerts/ledger                 who was told what, and why not
   {base}/openapi.json                  the HTTP interface
   {base}/metrics                       what operators watch
 Prove the numbers:   thidua verify --data {data}

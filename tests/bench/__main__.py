@@ -25,7 +25,9 @@ from tests.bench.sample import plan_with
 from tests.bench.system import System, running
 
 UNITS = (15, 3_321)
-NAMES = ("sustained", "freshness", "singles", "restart", "history", "yardsticks")
+NAMES = ("sustained", "freshness", "singles", "restart", "history", "yardsticks", "alerts")
+MAILS_PER_MINUTE = 60_000
+"""A limit that does not limit: what is asked for is how fast it could go."""
 OUT = Path(".data/bench")
 
 
@@ -43,7 +45,9 @@ class Bench:
 
     async def run(self) -> None:
         """Everything wanted, one after the other."""
-        if self._only - {"history"}:
+        if "alerts" in self._only:
+            await self._try("alerts", self._alerts())
+        if self._only - {"history", "alerts"}:
             await self._try(f"{UNITS[0]} units", self._system(UNITS[0]))
         if "yardsticks" in self._only:
             await self._try("yardsticks", self._yardsticks())
@@ -67,6 +71,13 @@ class Bench:
             sizes=self._sizes.history,
             slice_events=self._sizes.history_slice,
             units=UNITS[0],
+        )
+
+    async def _alerts(self) -> None:
+        units = self._sizes.alerted_units
+        say(f"five alerts for each of {units:,} units")
+        self.results["alerts"] = await parts.run(
+            "alerts", "flood", units=units, per_minute=MAILS_PER_MINUTE
         )
 
     def _path(self, units: int) -> Path:

@@ -15,7 +15,8 @@ from contracts import plan as models
 from contracts.plan import Bands, Part
 from contracts.streams import INDICATOR
 from services.cli import app
-from services.scoring.settings import ScoringSettings
+from services.notifier.settings import NotifierSettings
+from services.scoring.settings import BoardSettings, ScoringSettings
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted(
@@ -24,7 +25,16 @@ DOCUMENTS = sorted(
 READMES = [ROOT / "README.md", ROOT / "README.vi.md"]
 MADE = {"docs/asyncapi.json", "docs/openapi.json"}
 """Written by `make docs`."""
-OURS = ("intake_", "journal_", "catch_up_", "consumer_", "dead_letters", "scoring_", "board_")
+OURS = (
+    "intake_",
+    "journal_",
+    "catch_up_",
+    "consumer_",
+    "dead_letters",
+    "scoring_",
+    "board_",
+    "notifier_",
+)
 each = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda p: str(p.relative_to(ROOT)))
 
 
@@ -112,7 +122,7 @@ def test_commands_and_their_options_exist(document: Path) -> None:
 
 
 def test_every_metric_is_explained_and_every_explained_one_exists() -> None:
-    for module in ("services.app", "services.scoring.app"):
+    for module in ("services.app", "services.scoring.app", "services.notifier.app"):
         importlib.import_module(module)
     made = {
         f"{metric.name}_total" if metric.type == "counter" else metric.name
@@ -124,9 +134,12 @@ def test_every_metric_is_explained_and_every_explained_one_exists() -> None:
 
 
 def test_settings_named_for_operators_exist() -> None:
-    named = re.findall(r"`THIDUA_(\w+)`", prose(ROOT / "docs/operations.md"))
+    pages = (ROOT / "docs/operations.md", ROOT / "docs/alerts.md")
+    named = [name for page in pages for name in re.findall(r"`THIDUA_(\w+)`", prose(page))]
     assert named
-    assert [name for name in named if name.lower() not in ScoringSettings.model_fields] == []
+    parts = (ScoringSettings, BoardSettings, NotifierSettings)
+    known = {field for part in parts for field in part.model_fields}
+    assert [name for name in named if name.lower() not in known] == []
 
 
 def test_every_kind_of_event_is_shown_with_the_example_of_its_contract() -> None:

@@ -7,10 +7,19 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
 ROOT = Path(__file__).resolve().parents[2]
-METHODS = [("**.py", "python"), ("**/templates/**.html", "jinja2")]
+METHODS = [
+    ("**.py", "python"),
+    ("**/templates/**.html", "jinja2"),
+    ("**/templates/**.txt", "jinja2"),
+]
 KEYWORDS = {"_": None, "gettext": None, "plural": (1, 1)}
 OPTIONS = {"jinja2": {"silent": "false"}}
-FOLDERS = ("services/runtime/web", "services/runtime/access", "services/scoring/leaderboard")
+FOLDERS = (
+    "services/runtime/web",
+    "services/runtime/access",
+    "services/scoring/leaderboard",
+    "services/notifier",
+)
 
 
 def used(folder: str) -> Catalog:
