@@ -130,6 +130,7 @@ def main() -> None:
 
 def _expected() -> tuple[type[Exception], ...]:
     from services.demo import DemoError  # noqa: PLC0415
+    from services.portal_commands import SourceError  # noqa: PLC0415
     from services.publishing import PlanConflictError, PlanFileError  # noqa: PLC0415
     from services.runtime.access.accounts import AccountError  # noqa: PLC0415
     from services.runtime.backup.archive import ArchiveError  # noqa: PLC0415
@@ -141,6 +142,7 @@ def _expected() -> tuple[type[Exception], ...]:
         CommandError,
         ArchiveError,
         AccountError,
+        SourceError,
         DataFolderError,
         BinaryMissingError,
         DatabaseStartError,

@@ -136,6 +136,7 @@ def register(app: typer.Typer) -> None:
         demo,
         key_commands,
         people_commands,
+        portal_commands,
     )
     from services.proving import proof_commands  # noqa: PLC0415
 
@@ -146,6 +147,8 @@ def register(app: typer.Typer) -> None:
     app.command("demo")(demo.demo)
     app.add_typer(plan_commands, name="plan")
     app.add_typer(letter_commands, name="dead-letters")
+    app.add_typer(portal_commands.source_commands, name="source")
+    app.add_typer(portal_commands.alias_commands, name="alias")
     app.add_typer(proof_commands, name="proof")
     app.add_typer(people_commands.person_commands, name="person")
     app.add_typer(people_commands.audit_commands, name="audit")

@@ -1,5 +1,6 @@
 """What a process is told from outside: addresses, clock, keys. Read once, in an `app.py` or the CLI."""
 
+import json
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -78,6 +79,8 @@ class Settings(BaseSettings):
     log_level: str = "INFO"
     log_format: Literal["auto", "json", "console"] = "auto"
     """auto: lines for people on a terminal, JSON elsewhere."""
+    mtls_subject_header: str = ""
+    """Header in which the proxy tells the subject of a client's certificate; it must strip it from what comes in."""
     worker_urls: tuple[str, ...] = ()
     """Base addresses of the workers whose readiness this web process also reports."""
 
@@ -92,6 +95,14 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """What is given in code, then the environment, then files that the environment names."""
         return init_settings, env_settings, _Files(settings_cls)
+
+    def environment(self) -> dict[str, str]:
+        """The variables that give a child process these very settings."""
+        plain = self.model_dump(mode="json", exclude_none=True)
+        return {
+            f"THIDUA_{name.upper()}": value if isinstance(value, str) else json.dumps(value)
+            for name, value in plain.items()
+        }
 
     def started_at(self) -> tuple[datetime, datetime] | None:
         """(simulated start, real anchor), or None when time is real."""
