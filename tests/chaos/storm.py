@@ -54,10 +54,8 @@ class Mischief:
 
 def plan(seed: int, seconds: float) -> list[Mischief]:
     """What a seed has in store; with time for it, one of each kind is in it."""
-    chance, whom = (
-        random.Random(seed),
-        random.Random(-seed),
-    )  # so that a new worker moves nothing
+    chance = random.Random(seed)
+    whom = random.Random(f"whom {seed}")  # apart, so that one worker more moves nothing else
     kinds, weights = list(WHAT), list(WHAT.values())
     once = chance.sample(kinds, len(kinds))
     found: list[Mischief] = []
