@@ -55,13 +55,14 @@ class Mischief:
 def plan(seed: int, seconds: float) -> list[Mischief]:
     """What a seed has in store; with time for it, one of each kind is in it."""
     chance = random.Random(seed)
+    whom = random.Random(f"whom {seed}")  # apart, so that one worker more moves nothing else
     kinds, weights = list(WHAT), list(WHAT.values())
     once = chance.sample(kinds, len(kinds))
     found: list[Mischief] = []
     at = chance.uniform(0.3, 1.0)
     while at < seconds:
         what = once.pop() if once else chance.choices(kinds, weights)[0]
-        found.append(_drawn(chance, round(at, 2), what))
+        found.append(_drawn(whom, round(at, 2), what))
         at += chance.uniform(0.4, 1.6)
     return found
 
@@ -83,6 +84,8 @@ class Outcome:
 
     events: int = 0
     happened: int = 0
+    struck: set[str] = field(default_factory=set)
+    """Whose processes were found and hit."""
     largest: dict[str, int] = field(default_factory=dict)
     """Largest resident bytes of each of our processes."""
     recovery_seconds: float = 0.0
@@ -213,11 +216,13 @@ class Storm:
             with contextlib.suppress(psutil.NoSuchProcess):
                 hard = process.rlimit(psutil.RLIMIT_FSIZE)[1]
                 process.rlimit(resource.RLIMIT_FSIZE, (SMALLEST_FILE, hard))
+                self.outcome.struck.add(whom)
 
     def _signal(self, whom: str, number: signal.Signals) -> None:
         for process in self._processes(whom):
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.send_signal(number)
+                self.outcome.struck.add(whom)
 
     def _processes(self, whom: str) -> list[psutil.Process]:
         if whom in PROGRAMS:
@@ -229,7 +234,8 @@ class Storm:
         ours = []
         for child in psutil.Process().children(recursive=True):
             with contextlib.suppress(psutil.NoSuchProcess):
-                words = " ".join(child.cmdline())
+                # Redis writes over its command line, and works in its folder
+                words = " ".join([*child.cmdline(), child.cwd()])
                 if DATABASES[whom] in words and str(self._folder) in words:
                     ours.append(child)
         return ours

@@ -18,6 +18,8 @@ async def test_a_storm_of_every_kind_of_mischief_ends_with_the_oracles_standings
     assert outcome.happened == len(plan(SEED, SECONDS)) == len(timeline) - 1
     assert outcome.verdict.startswith("0 differences")
     assert set(outcome.largest) == set(PROGRAMS)
+    aimed = {m.whom for m in plan(SEED, SECONDS) if m.what in {"kill", "pause", "full disk"}}
+    assert outcome.struck == aimed
 
 
 def test_the_same_seed_plans_the_same_storm_and_another_another() -> None:

@@ -41,8 +41,8 @@ LIMIT = 60
 DOSSIER: dict[str, Any] = DossierRecorded.example | {"unit": "31408", "fee_due": None}
 NOT_YET = {"notifier", "reports"} - set(WORKERS)
 """Workers whose alerts and panels have no data because this program has no such worker."""
-ONLY_IN_TROUBLE = ("Dead letters", "Lost by the bus")
-"""Panels that are rightly empty as long as nothing is wrong."""
+ONLY_AFTER_SOMETHING = ("Dead letters", "Lost by the bus", "Notices by fate", "Mails an hour")
+"""Panels that are rightly empty until something went wrong, or somebody had to be told."""
 
 
 @dataclass(slots=True)
@@ -382,7 +382,7 @@ def test_every_query_of_panels_and_alerts_is_answered_by_a_real_prometheus(
         for name, query in queries().items()
         if not has_no_worker(query)
         and name not in silent
-        and not any(title in name for title in ONLY_IN_TROUBLE)
+        and not any(title in name for title in ONLY_AFTER_SOMETHING)
     }
     end = time.monotonic() + LIMIT
     while wanted and time.monotonic() < end:
