@@ -32,6 +32,7 @@ class NotifierStore:
         """Indexes for what is asked for often."""
         await self.occasions.create_index([("step", ASCENDING), ("raised_at", ASCENDING)])
         await self.notices.create_index([("state", ASCENDING), ("ready_at", ASCENDING)])
+        await self.notices.create_index([("person", ASCENDING), ("state", ASCENDING)])
         await self.notices.create_index([("mail", ASCENDING)])
         await self.notices.create_index([("occasion", ASCENDING), ("form", ASCENDING)])
         await self.notices.create_index([("unit", ASCENDING), ("made_at", DESCENDING)])
@@ -103,9 +104,7 @@ class NotifierStore:
         if not found:
             return []
         numbers = [mail["_id"] for mail in found]
-        await self.mails.update_many(
-            {"_id": {"$in": numbers}}, {"$set": {"state": "sending"}, "$inc": {"attempts": 1}}
-        )
+        await self.mails.update_many({"_id": {"$in": numbers}}, {"$set": {"state": "sending"}})
         return [mail | {"attempts": mail["attempts"] + 1} for mail in found]
 
     async def add_notices(self, notices: Sequence[Document]) -> None:
@@ -114,9 +113,13 @@ class NotifierStore:
             await write_all(self.notices, some)
 
     async def ready_notices(self, now: datetime) -> list[Document]:
-        """Notices whose waiting is over."""
-        wanted = {"state": "waiting", "ready_at": {"$lte": now}}
-        return await self.notices.find(wanted).sort("ready_at", 1).to_list(AT_A_TIME * 5)
+        """Notices whose waiting is over: everything of some people, so that nobody's mail is torn in two."""
+        wanted: Document = {"state": "waiting", "ready_at": {"$lte": now}}
+        first = self.notices.find(wanted, {"person": 1}).sort("ready_at", 1)
+        people = {one["person"] for one in await first.to_list(AT_A_TIME)}
+        if not people:
+            return []
+        return await self.notices.find(wanted | {"person": {"$in": list(people)}}).to_list(None)
 
     async def change_notices(self, changes: Sequence[tuple[str, Document]]) -> None:
         """Several notices get new values."""

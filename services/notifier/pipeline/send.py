@@ -257,6 +257,7 @@ class Sender:
             {
                 "$set": {
                     "state": "queued",
+                    "attempts": mail["attempts"],
                     "answer": answer[:300],
                     "next_try_ms": wall_milliseconds() + round(pause),
                 }
@@ -271,6 +272,7 @@ class Sender:
                 "$set": {
                     "state": state,
                     "step": "settled",
+                    "attempts": mail["attempts"],
                     "answer": answer[:300],
                     "sent_at": self._clock.now(),
                 }
