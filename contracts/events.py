@@ -338,6 +338,8 @@ class Standing(Event):
     """Code -> (numerator, denominator) of the indicator's first part."""
     eligible: bool
     exclusions: list[Exclusion]
+    near: list[Exclusion] = []
+    """What counts towards an exclusion and does not reach it yet: one overdue dossier where two exclude."""
 
 
 class BoardMoved(Event):

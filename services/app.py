@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from services.changing import candidate_of, publisher
 from services.intake.app import IntakeWeb
 from services.intake.http import INDICATOR_EVENTS, PORTAL_EVENTS, Endpoint, doors
 from services.notifier.app import NotifierWeb
@@ -33,6 +34,7 @@ from services.runtime.settings import Settings
 from services.runtime.web.navigation import Navigation, NavLink
 from services.runtime.web.site import answer_errors_with_pages
 from services.scoring.leaderboard.app import LeaderboardWeb
+from services.scoring.leaderboard.audience import Audience
 from services.scoring.leaderboard.feed import Feed
 from services.scoring.leaderboard.http import standings_api
 from services.scoring.leaderboard.pages import leaderboard_site
@@ -46,6 +48,7 @@ LINKS = (
     NavLink("/review", "Thẩm định", "Review", (Role.REVIEWER,)),
     NavLink("/alerts", "Cảnh báo", "Alerts", (*_UNITS, *_OVERSIGHT)),
     NavLink("/packages", "Hồ sơ khen thưởng", "Award packages", _OVERSIGHT),
+    NavLink("/staff", "Bảng nghiệp vụ", "Staff board", (*_UNITS, *_OVERSIGHT)),
     NavLink("/people", "Tài khoản người dùng", "People", (Role.ADMIN,)),
 )
 """Places of work in the head of every page; those without a route are not shown."""
@@ -124,7 +127,7 @@ def create_app(settings: Settings) -> Front:
             verifier = TokenVerifier(Keys(settings.keys_dir).verifying())
             people = AccessWeb(own, verifier, access_site(NAME))
             intake = IntakeWeb(own, people.guard)
-            board = LeaderboardWeb(own, site, people.guard)
+            board = LeaderboardWeb(own, site, people.guard, (candidate_of, publisher(own)))
             people.units = board.units
             front.doors = intake.endpoints
             front.entrance.find_session = people.access.find_session
@@ -164,7 +167,7 @@ def openapi() -> dict[str, Any]:
     """The OpenAPI document of all faces, without starting anything."""
     app = _empty_app()
     app.include_router(doors(dict.fromkeys((PORTAL_EVENTS, INDICATOR_EVENTS), _not_running)))
-    app.include_router(standings_api(cast("Feed", None)))
+    app.include_router(standings_api(Audience(cast("Feed", None))))
     app.include_router(access_api(cast("Access", None), cast("Guard", None)))
     app.include_router(alerts_api(cast("Ledger", None), cast("Guard", None)))
     _operations(app, Health())

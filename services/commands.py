@@ -131,12 +131,14 @@ def docs(
 def register(app: typer.Typer) -> None:
     """Add these commands to the command line."""
     from services import alert_commands, demo, people_commands  # noqa: PLC0415
+    from services.proving import proof_commands  # noqa: PLC0415
 
     app.command("verify")(verify)
     app.command("docs")(docs)
     app.command("demo")(demo.demo)
     app.add_typer(plan_commands, name="plan")
     app.add_typer(letter_commands, name="dead-letters")
+    app.add_typer(proof_commands, name="proof")
     app.add_typer(people_commands.person_commands, name="person")
     app.add_typer(people_commands.audit_commands, name="audit")
     app.add_typer(alert_commands.contact_commands, name="contacts")

@@ -16,7 +16,7 @@ from contracts.plan import Bands, Part
 from contracts.streams import INDICATOR
 from services.cli import app
 from services.notifier.settings import NotifierSettings
-from services.scoring.settings import ScoringSettings
+from services.scoring.settings import BoardSettings, ScoringSettings
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("contracts/*.md")])
@@ -133,8 +133,9 @@ def test_settings_named_for_operators_exist() -> None:
     pages = (ROOT / "docs/operations.md", ROOT / "docs/alerts.md")
     named = [name for page in pages for name in re.findall(r"`THIDUA_(\w+)`", prose(page))]
     assert named
-    known = ScoringSettings.model_fields.keys() | NotifierSettings.model_fields.keys()
-    assert [name for name in named if name.lower() not in known] == []
+    every = (ScoringSettings, BoardSettings, NotifierSettings)
+    fields = {name for settings in every for name in settings.model_fields}
+    assert [name for name in named if name.lower() not in fields] == []
 
 
 def test_every_kind_of_event_is_shown_with_the_example_of_its_contract() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from services.notifier.domain.occasions import Occasion
 from services.notifier.domain.watch import Findings
@@ -95,6 +95,11 @@ def headers(settings: Settings, role: Role, *units: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {issue(Keys(settings.keys_dir).signing(), role, units)}"}
 
 
+def _listen(page: Page, asked: list[str], complaints: list[str]) -> None:
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda said: complaints.append(said.text))
+
+
 def test_pages_fit_every_width_ask_nobody_else_and_are_for_everybody(
     browser: Browser, address: str, here: Settings
 ) -> None:
@@ -107,8 +112,7 @@ def test_pages_fit_every_width_ask_nobody_else_and_are_for_everybody(
         page = context.new_page()
         asked: list[str] = []
         complaints: list[str] = []
-        page.on("request", lambda request, asked=asked: asked.append(request.url))
-        page.on("console", lambda said, complaints=complaints: complaints.append(said.text))
+        _listen(page, asked, complaints)
         for path in PAGES:
             page.goto(address + path)
             expect(page.locator("h1")).to_be_visible()
