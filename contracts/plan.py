@@ -360,6 +360,15 @@ class Unit(Model):
     """The unit that this one belongs to: a hamlet's commune."""
 
 
+class Terms(Model):
+    """What a procedure was before a day: its service level, and whether a fee is due."""
+
+    until: date
+    """The first day on which it no longer was so."""
+    level: Literal["full", "partial", "information"]
+    fee_due: bool
+
+
 class Procedure(Model):
     """An administrative procedure of the catalogue."""
 
@@ -369,6 +378,12 @@ class Procedure(Model):
     fee_due: bool
     units: list[Code] | None = None
     """Who offers it; None: everybody who handles procedures."""
+    history: list[Terms] = []
+    """What it was before, the oldest first."""
+
+    def terms_on(self, day: date) -> "Terms | Procedure":
+        """Its level and fee on a day."""
+        return next((terms for terms in self.history if day < terms.until), self)
 
 
 class DayOff(Model):

@@ -113,6 +113,9 @@ def _lint_dossiers(plan: Plan) -> Iterator[str]:
     for procedure in plan.catalogue:
         for unit in sorted(set(procedure.units or ()) - known):
             yield f"procedure {procedure.code}: there is no unit {unit!r}"
+        days = [terms.until for terms in procedure.history]
+        if any(later <= earlier for earlier, later in pairwise(days)):
+            yield f"procedure {procedure.code}: its history is not in order of time"
 
 
 def _lint_clauses(plan: Plan) -> Iterator[str]:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any, cast
 
 import httpx
@@ -13,9 +14,13 @@ from starlette.types import Receive, Scope, Send
 from services.changing import candidate_of, publisher
 from services.intake.app import IntakeWeb
 from services.intake.http import INDICATOR_EVENTS, PORTAL_EVENTS, Endpoint, doors
+from services.intake.portal.http import LOGIN, NATIONAL, documented
+from services.intake.sheets.http import sheet_api
 from services.notifier.app import NotifierWeb
 from services.notifier.http import alerts_api
 from services.notifier.reading import Ledger
+from services.previewing import Previews
+from services.publishing import publish
 from services.runtime import metrics
 from services.runtime.access.app import AccessWeb
 from services.runtime.access.application import Access
@@ -25,12 +30,14 @@ from services.runtime.access.http import access_api
 from services.runtime.access.pages import access_site
 from services.runtime.access.refusals import Refusals
 from services.runtime.access.rules import everybody
-from services.runtime.auth import AuthError, Keys, Role, TokenVerifier, bearer
+from services.runtime.auth import AuthError, Role, TokenVerifier, bearer
 from services.runtime.health import Health
+from services.runtime.keys import Keys, PublicKeys
 from services.runtime.logging import configure, get_logger
 from services.runtime.process import serve, settle
 from services.runtime.resources import resources
 from services.runtime.settings import Settings
+from services.runtime.web.headers import SafeHeaders, add_missing
 from services.runtime.web.navigation import Navigation, NavLink
 from services.runtime.web.site import answer_errors_with_pages
 from services.scoring.leaderboard.app import LeaderboardWeb
@@ -42,10 +49,13 @@ from services.scoring.leaderboard.pages import leaderboard_site
 log = get_logger(__name__)
 NAME = "Thi Đua"
 _UNITS = (Role.OFFICER, Role.HEAD)
+_STANDING = (Role.REVIEWER, Role.OBSERVER)
 _OVERSIGHT = (Role.REVIEWER, Role.OBSERVER, Role.LEADER)
 LINKS = (
     NavLink("/submit", "Báo cáo tháng", "Monthly report", _UNITS),
     NavLink("/review", "Thẩm định", "Review", (Role.REVIEWER,)),
+    NavLink("/review/quarantine", "Hồ sơ đang chờ", "Waiting dossiers", _STANDING),
+    NavLink("/sheets", "Nhập tệp", "Import a sheet", (*_UNITS, Role.REVIEWER)),
     NavLink("/alerts", "Cảnh báo", "Alerts", (*_UNITS, *_OVERSIGHT)),
     NavLink("/packages", "Hồ sơ khen thưởng", "Award packages", _OVERSIGHT),
     NavLink("/staff", "Bảng nghiệp vụ", "Staff board", (*_UNITS, *_OVERSIGHT)),
@@ -61,6 +71,11 @@ class WorkerReadiness:
     def __init__(self, urls: tuple[str, ...]) -> None:
         self._urls = urls
         self._troubles: dict[str, str] = dict.fromkeys(urls, "not asked yet")
+
+    def watched_by(self, health: Health) -> None:
+        """Ask, if there is anybody to be asked."""
+        if self._urls:
+            health.watch("workers", self.ask())
 
     async def ask(self) -> None:
         """Ask for ever."""
@@ -92,6 +107,7 @@ class Front:
     def __init__(self, app: FastAPI, refusals: Refusals) -> None:
         self.app = app
         self.entrance = Entrance(app, refusals.answer)
+        self._inside = SafeHeaders(self.entrance)
         self._refusals = refusals
         refusals.mount(app)
         self.doors: dict[str, Endpoint] = {}
@@ -102,7 +118,7 @@ class Front:
         door = self.doors.get(scope["path"]) if posted else None
         request = Request(scope, receive) if door else None
         if door is None or request is None or bearer(request) is None:
-            await self.entrance(scope, receive, send)
+            await self._inside(scope, receive, send)
             return
         try:
             response = await door(request)
@@ -111,6 +127,7 @@ class Front:
         except Exception:
             log.exception("a door failed", path=scope["path"])
             response = JSONResponse({"error": "internal"}, 500)
+        add_missing(response.headers)
         await response(scope, receive, send)
 
 
@@ -124,14 +141,15 @@ def create_app(settings: Settings) -> Front:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             own = await stack.enter_async_context(resources(settings))
-            verifier = TokenVerifier(Keys(settings.keys_dir).verifying())
+            previews = stack.enter_context(Previews(settings))
+            verifier = TokenVerifier(PublicKeys(Keys(settings.keys_dir)))
             people = AccessWeb(own, verifier, access_site(NAME))
             intake = IntakeWeb(own, people.guard)
             board = LeaderboardWeb(own, site, people.guard, (candidate_of, publisher(own)))
             people.units = board.units
             front.doors = intake.endpoints
             front.entrance.find_session = people.access.find_session
-            app.include_router(intake.router)
+            intake.mount(app, previews.of, partial(publish, own))
             alerts = NotifierWeb(own, people.guard)
             for pages in (people, board, alerts):
                 pages.mount(app)
@@ -139,8 +157,7 @@ def create_app(settings: Settings) -> Front:
                 await stack.enter_async_context(face.running(health))
             app.state.navigation = Navigation(app, LINKS)
             await own.start_bus(health)
-            if settings.worker_urls:
-                health.watch("workers", workers.ask())
+            workers.watched_by(health)
             settle()
             yield
             await health.stop()
@@ -167,6 +184,8 @@ def openapi() -> dict[str, Any]:
     """The OpenAPI document of all faces, without starting anything."""
     app = _empty_app()
     app.include_router(doors(dict.fromkeys((PORTAL_EVENTS, INDICATOR_EVENTS), _not_running)))
+    app.include_router(documented(dict.fromkeys((NATIONAL, LOGIN), _not_running)))
+    app.include_router(sheet_api(None, None))
     app.include_router(standings_api(Audience(cast("Feed", None))))
     app.include_router(access_api(cast("Access", None), cast("Guard", None)))
     app.include_router(alerts_api(cast("Ledger", None), cast("Guard", None)))

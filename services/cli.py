@@ -130,15 +130,19 @@ def main() -> None:
 
 def _expected() -> tuple[type[Exception], ...]:
     from services.demo import DemoError  # noqa: PLC0415
+    from services.portal_commands import SourceError  # noqa: PLC0415
     from services.publishing import PlanConflictError, PlanFileError  # noqa: PLC0415
     from services.runtime.access.accounts import AccountError  # noqa: PLC0415
+    from services.runtime.backup.archive import ArchiveError  # noqa: PLC0415
     from services.runtime.binaries import BinaryMissingError  # noqa: PLC0415
     from services.runtime.datafolder import DataFolderError  # noqa: PLC0415
     from services.runtime.embedded import DatabaseStartError  # noqa: PLC0415
 
     return (
         CommandError,
+        ArchiveError,
         AccountError,
+        SourceError,
         DataFolderError,
         BinaryMissingError,
         DatabaseStartError,

@@ -28,6 +28,8 @@ DELAY_SECONDS = 6
 """The simulated clock stands still so long, while everything starts."""
 PATIENCE_SECONDS = 60
 """So long a part of the system may be away, as after a kill, before the demonstration gives up."""
+NATIONAL = "/api/v1/portal/national"
+ALIASES = "deploy/aliases/phung-hiep-2023.csv"
 DOORS = {True: "/api/v1/portal/events", False: "/api/v1/indicator-events"}
 
 
@@ -135,6 +137,7 @@ def _replay(data: Path, port: int, plan: "Plan", seed: int, dossiers: int) -> No
     from services.runtime.auth import Keys, Role, issue  # noqa: PLC0415
     from services.runtime.datafolder import stored_clock  # noqa: PLC0415
     from services.season import season  # noqa: PLC0415
+    from services.season.national import names_of  # noqa: PLC0415
 
     key = issue(Keys(data / "keys").signing(), Role.PORTAL)
     clock = stored_clock(data)
@@ -146,13 +149,15 @@ def _replay(data: Path, port: int, plan: "Plan", seed: int, dossiers: int) -> No
         f"to {plan.ends_on:%d/%m/%Y}; look at http://127.0.0.1:{port}/ while it runs."
     )
     headers = {"Authorization": f"Bearer {key}"}
+    names = names_of(plan)
+    _explain_names(data)
     with httpx.Client(
         base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=30
     ) as client:
         sent = 0
         progress = _Progress(clock, len(happenings))
         for due in _in_time(happenings, clock):
-            _send(client, due)
+            _send(client, due, names)
             sent += len(due)
             progress.show(client, plan, sent)
     inventing.join()
@@ -204,14 +209,31 @@ def _in_time(
         at = end
 
 
-def _send(client: "httpx.Client", events: list[dict[str, Any]]) -> None:
+def _explain_names(data: Path) -> None:
+    """Say which units the names of the one-stop systems mean, as an operator does."""
+    words = ["alias", "import", str(ROOT / ALIASES), "--data", str(data.resolve())]
+    subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-m", "services.cli", *words],
+        cwd=ROOT,
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+
+
+def _send(client: "httpx.Client", events: list[dict[str, Any]], names: dict[str, str]) -> None:
+    """Every third dossier as a one-stop system sends it, everything else in our own form."""
+    from services.season.national import is_national, payloads  # noqa: PLC0415
+
+    for envelope in payloads([e for e in events if is_national(e)], names):
+        _post(client, NATIONAL, envelope)
+    own = [e for e in events if not is_national(e)]
     for portal, door in DOORS.items():
-        some = [e for e in events if (e["type"] == "dossier.recorded") == portal]
+        some = [e for e in own if (e["type"] == "dossier.recorded") == portal]
         if some:
             _post(client, door, some)
 
 
-def _post(client: "httpx.Client", door: str, events: list[dict[str, Any]]) -> None:
+def _post(client: "httpx.Client", door: str, content: Any) -> None:  # noqa: ANN401 - JSON
     """Send them again until they are accepted, as every sender should: a repeat changes nothing."""
     import httpx  # noqa: PLC0415
 
@@ -221,8 +243,10 @@ def _post(client: "httpx.Client", door: str, events: list[dict[str, Any]]) -> No
     while True:
         said = "no answer"
         with contextlib.suppress(httpx.TransportError):
-            answer = client.post(door, json=events)
+            answer = client.post(door, json=content)
             if answer.status_code == httpx.codes.ACCEPTED:
+                return
+            if answer.status_code == httpx.codes.OK and answer.json()["error_code"] == "0":
                 return
             said = f"{answer.status_code}: {answer.text[:300]}"
         if monotonic_seconds() > end:

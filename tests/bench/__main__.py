@@ -19,6 +19,7 @@ from services.runtime.clock import wall_now
 from tests.bench import measures, parts
 from tests.bench.measures import Result, Sizes, say
 from tests.bench.parts import BenchError
+from tests.bench.record import append
 from tests.bench.report import table
 from tests.bench.sample import plan_with
 from tests.bench.system import System, running
@@ -184,6 +185,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", choices=NAMES, default=NAMES, metavar="NAME",
                         help=f"some of: {', '.join(NAMES)}")  # fmt: skip
     parser.add_argument("--events", type=int, help="events sent through HTTP")
+    parser.add_argument("--record", type=Path, metavar="FILE",
+                        help="append one line with machine, commit and figures")  # fmt: skip
     parser.add_argument("--json", action="store_true", help="JSON to standard output too")
     return parser.parse_args()
 
@@ -216,6 +219,9 @@ def main() -> int:
         "void": bench.void,
     }
     _finish(OUT / f"{name}.json", found | bench.results, as_json=options.json)
+    if options.record is not None:
+        append(options.record, found | bench.results)
+        sys.stdout.write(f"one line more in {options.record}\n")
     for what, why in bench.void.items():
         sys.stderr.write(f"void: {what}: {why}\n")
     return 1 if bench.void else 0

@@ -19,7 +19,9 @@ from services.notifier.settings import NotifierSettings
 from services.scoring.settings import BoardSettings, ScoringSettings
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("contracts/*.md")])
+DOCUMENTS = sorted(
+    [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("contracts/*.md")]
+)
 READMES = [ROOT / "README.md", ROOT / "README.vi.md"]
 MADE = {"docs/asyncapi.json", "docs/openapi.json"}
 """Written by `make docs`."""
@@ -82,8 +84,8 @@ def test_paths_named_in_the_text_exist(document: Path) -> None:
 @each
 def test_verbs_of_make_exist(document: Path) -> None:
     makefile = (ROOT / "Makefile").read_text("utf-8")
-    verbs = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
-    named = re.findall(r"(?:^|[`\s])make ([a-z]+)(?=[`\s]|$)", code(document), re.MULTILINE)
+    verbs = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+    named = re.findall(r"(?:^|[`\s])make ([a-z-]+)(?=[`\s]|$)", code(document), re.MULTILINE)
     assert set(named) <= verbs
 
 
@@ -93,7 +95,9 @@ def code(document: Path) -> str:
 
 
 def test_the_readme_names_every_verb_of_make() -> None:
-    helped = re.findall(r"^([a-z]+):.*##", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    helped = re.findall(
+        r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE
+    )
     for readme in READMES:
         text = code(readme)
         assert [verb for verb in helped if verb != "help" and f"make {verb}" not in text] == []
@@ -133,9 +137,9 @@ def test_settings_named_for_operators_exist() -> None:
     pages = (ROOT / "docs/operations.md", ROOT / "docs/alerts.md")
     named = [name for page in pages for name in re.findall(r"`THIDUA_(\w+)`", prose(page))]
     assert named
-    every = (ScoringSettings, BoardSettings, NotifierSettings)
-    fields = {name for settings in every for name in settings.model_fields}
-    assert [name for name in named if name.lower() not in fields] == []
+    parts = (ScoringSettings, BoardSettings, NotifierSettings)
+    known = {field for part in parts for field in part.model_fields}
+    assert [name for name in named if name.lower() not in known] == []
 
 
 def test_every_kind_of_event_is_shown_with_the_example_of_its_contract() -> None:

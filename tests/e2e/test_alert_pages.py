@@ -95,9 +95,13 @@ def headers(settings: Settings, role: Role, *units: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {issue(Keys(settings.keys_dir).signing(), role, units)}"}
 
 
-def _listen(page: Page, asked: list[str], complaints: list[str]) -> None:
+def watched(page: Page) -> tuple[list[str], list[str]]:
+    """What a page asks for from now on, and what it complains about."""
+    asked: list[str] = []
+    complaints: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.on("console", lambda said: complaints.append(said.text))
+    return asked, complaints
 
 
 def test_pages_fit_every_width_ask_nobody_else_and_are_for_everybody(
@@ -110,9 +114,7 @@ def test_pages_fit_every_width_ask_nobody_else_and_are_for_everybody(
             locale="vi-VN",
         )
         page = context.new_page()
-        asked: list[str] = []
-        complaints: list[str] = []
-        _listen(page, asked, complaints)
+        asked, complaints = watched(page)
         for path in PAGES:
             page.goto(address + path)
             expect(page.locator("h1")).to_be_visible()
