@@ -97,10 +97,13 @@ class NotifierStore:
         ):
             await write_all(self.occasions, some)
 
+    async def mails_due(self, now_ms: int) -> bool:
+        """Whether a mail waits to be sent now."""
+        return await self.mails.find_one(_due(now_ms), {"_id": 1}) is not None
+
     async def claim_mails(self, most: int, now_ms: int) -> list[Document]:
         """Some mails that are due, marked as being sent."""
-        due = {"state": "queued", "step": "adopted", "next_try_ms": {"$lte": now_ms}}
-        found = await self.mails.find(due).sort("next_try_ms", 1).to_list(most)
+        found = await self.mails.find(_due(now_ms)).sort("next_try_ms", 1).to_list(most)
         if not found:
             return []
         numbers = [mail["_id"] for mail in found]
@@ -212,6 +215,11 @@ def as_document(occasion: Occasion, now: datetime) -> Document:
         "level": 0,
         "step": "new" if occasion.fate == "raised" else "done",
     }
+
+
+def _due(now_ms: int) -> Document:
+    """What asks for the mails that may go."""
+    return {"state": "queued", "step": "adopted", "next_try_ms": {"$lte": now_ms}}
 
 
 def _portions(writes: list[Any]) -> Iterable[list[Any]]:
