@@ -32,6 +32,7 @@ class NotifierStore:
         """Indexes for what is asked for often."""
         await self.occasions.create_index([("step", ASCENDING), ("raised_at", ASCENDING)])
         await self.notices.create_index([("state", ASCENDING), ("ready_at", ASCENDING)])
+        await self.notices.create_index([("person", ASCENDING), ("state", ASCENDING)])
         await self.notices.create_index([("mail", ASCENDING)])
         await self.notices.create_index([("occasion", ASCENDING), ("form", ASCENDING)])
         await self.notices.create_index([("unit", ASCENDING), ("made_at", DESCENDING)])
@@ -96,16 +97,17 @@ class NotifierStore:
         ):
             await write_all(self.occasions, some)
 
+    async def mails_due(self, now_ms: int) -> bool:
+        """Whether a mail waits to be sent now."""
+        return await self.mails.find_one(_due(now_ms), {"_id": 1}) is not None
+
     async def claim_mails(self, most: int, now_ms: int) -> list[Document]:
         """Some mails that are due, marked as being sent."""
-        due = {"state": "queued", "step": "adopted", "next_try_ms": {"$lte": now_ms}}
-        found = await self.mails.find(due).sort("next_try_ms", 1).to_list(most)
+        found = await self.mails.find(_due(now_ms)).sort("next_try_ms", 1).to_list(most)
         if not found:
             return []
         numbers = [mail["_id"] for mail in found]
-        await self.mails.update_many(
-            {"_id": {"$in": numbers}}, {"$set": {"state": "sending"}, "$inc": {"attempts": 1}}
-        )
+        await self.mails.update_many({"_id": {"$in": numbers}}, {"$set": {"state": "sending"}})
         return [mail | {"attempts": mail["attempts"] + 1} for mail in found]
 
     async def add_notices(self, notices: Sequence[Document]) -> None:
@@ -114,9 +116,13 @@ class NotifierStore:
             await write_all(self.notices, some)
 
     async def ready_notices(self, now: datetime) -> list[Document]:
-        """Notices whose waiting is over."""
-        wanted = {"state": "waiting", "ready_at": {"$lte": now}}
-        return await self.notices.find(wanted).sort("ready_at", 1).to_list(AT_A_TIME * 5)
+        """Notices whose waiting is over: everything of some people, so that nobody's mail is torn in two."""
+        wanted: Document = {"state": "waiting", "ready_at": {"$lte": now}}
+        first = self.notices.find(wanted, {"person": 1}).sort("ready_at", 1)
+        people = {one["person"] for one in await first.to_list(AT_A_TIME)}
+        if not people:
+            return []
+        return await self.notices.find(wanted | {"person": {"$in": list(people)}}).to_list(None)
 
     async def change_notices(self, changes: Sequence[tuple[str, Document]]) -> None:
         """Several notices get new values."""
@@ -209,6 +215,11 @@ def as_document(occasion: Occasion, now: datetime) -> Document:
         "level": 0,
         "step": "new" if occasion.fate == "raised" else "done",
     }
+
+
+def _due(now_ms: int) -> Document:
+    """What asks for the mails that may go."""
+    return {"state": "queued", "step": "adopted", "next_try_ms": {"$lte": now_ms}}
 
 
 def _portions(writes: list[Any]) -> Iterable[list[Any]]:

@@ -50,7 +50,9 @@ async def _measure(stage: Stage, units: int) -> dict[str, Any]:
     midnight = datetime(2023, 6, 15, tzinfo=LOCAL)
     find = await _timed(stage, midnight)
     write = await _timed(stage, midnight + timedelta(hours=7))
-    while await stage.store.notices.count_documents({"state": "waiting"}):
+    while await stage.store.notices.count_documents(
+        {"state": "waiting", "ready_at": {"$lte": stage.clock.instant}}
+    ):
         write += await _timed(stage, stage.clock.instant.astimezone(UTC) + timedelta(minutes=1))
     mails = await stage.store.mails.count_documents({})
     notices = await stage.store.notices.count_documents({"state": "mailed"})

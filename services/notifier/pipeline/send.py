@@ -198,12 +198,14 @@ class Sender:
         self, client: aiosmtplib.SMTP | None
     ) -> tuple[aiosmtplib.SMTP | None, bool]:
         """Send one mail, if one is due."""
-        if not self._claimed and not await self._claim():
+        if not self._claimed and not await self._store.mails_due(wall_milliseconds()):
             return client, False
         if client is None or not client.is_connected:
-            client = await self._post.connect()
-        if not self._claimed:  # another connection was faster
-            return client, True
+            client = (
+                await self._post.connect()
+            )  # first: a dead server takes nothing out of the queue
+        if not self._claimed and not await self._claim():
+            return client, False
         mail = self._claimed.popleft()
         await self._throttle.wait()
         return (client if await self._send(client, mail) else None), True
@@ -257,6 +259,7 @@ class Sender:
             {
                 "$set": {
                     "state": "queued",
+                    "attempts": mail["attempts"],
                     "answer": answer[:300],
                     "next_try_ms": wall_milliseconds() + round(pause),
                 }
@@ -271,6 +274,7 @@ class Sender:
                 "$set": {
                     "state": state,
                     "step": "settled",
+                    "attempts": mail["attempts"],
                     "answer": answer[:300],
                     "sent_at": self._clock.now(),
                 }
