@@ -294,8 +294,8 @@ IndicatorEvent = DossierRecorded | AnyClaim
 class PlanPublished(Event):
     """A version of a plan is in force from now on, and read-only.
 
-    Producer: publishing (`thidua plan publish`, `thidua up`). Consumers: intake, scoring, leaderboard. Sent once
-    for each version. Carries the whole plan: nobody needs to ask anybody else for it. Publishing the
+    Producer: publishing (`thidua plan publish`, `thidua up`). Consumers: intake, scoring, leaderboard, reports. Sent
+    once for each version. Carries the whole plan: nobody needs to ask anybody else for it. Publishing the
     same content twice is the same event.
     """
 

@@ -5,10 +5,22 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AwareDatetime, Field
 
 from contracts.calendar import PeriodCode
-from contracts.events import CatalogueCode, Event, Name, Standing
+from contracts.events import CatalogueCode, Event, Name, Standing, UnitCode
 from contracts.submissions import Account
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Adjustment(Event):
+    """What a unit's row of an earlier, frozen period would say now: shown in the next package, changes nothing frozen."""
+
+    period: PeriodCode
+    unit: UnitCode
+    points_before: int
+    """As frozen, in ten-thousandths."""
+    points_after: int
+    eligible_before: bool
+    eligible_after: bool
 
 
 class PeriodFrozen(Event):
@@ -35,6 +47,8 @@ class PeriodFrozen(Event):
     log_sha256: Sha256
     """Over the ids and bodies of these packs, in order."""
     standings: list[Standing]
+    adjustments: list[Adjustment] = []
+    """Corrections that arrived since earlier periods of the plan were frozen."""
 
     example: ClassVar = {
         "type": "period.frozen",

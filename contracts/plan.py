@@ -315,6 +315,8 @@ class Bloc(Model):
     exclusions: list[Exclusion] = []
     other_units: Prize = Prize()
     """What every unit without an award gets."""
+    bloc_individuals: int = Field(0, ge=0)
+    """Certificates of merit for persons of the whole bloc, chosen by the steering committee."""
     decision_items: list[DecisionItem] = []
 
     def indicator(self, code: str) -> Indicator | None:
@@ -346,6 +348,12 @@ class Deadline(Model):
     name: Text
     on: date
     clause: str = Field(min_length=1)
+
+
+class Closing(Model):
+    """When a period is closed by itself: so many whole days after its last day."""
+
+    grace_days: int = Field(ge=0, le=366)
 
 
 class Unit(Model):
@@ -389,6 +397,8 @@ class Plan(Model):
     reporting: Reporting
     blocs: list[Bloc] = Field(min_length=1)
     deadlines: list[Deadline] = []
+    closing: Closing | None = None
+    """None: quarters and years are closed by hand only."""
     units: list[Unit] = Field(min_length=1)
     catalogue: list[Procedure] = []
 

@@ -45,7 +45,7 @@ PLAN = Topic(
     "plan",
     (PlanPublished,),
     ("publishing",),
-    ("intake", "scoring", "leaderboard"),
+    ("intake", "scoring", "leaderboard", "reports"),
     "The rules in force: whole plan versions, read-only once published.",
 )
 STANDING = Topic(
