@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AwareDatetime, Field
 
-from contracts.calendar import PeriodCode
+from contracts.calendar import MonthCode, PeriodCode
 from contracts.events import CatalogueCode, Event, Name, Standing, UnitCode
 from contracts.submissions import Account
 
@@ -21,6 +21,17 @@ class Adjustment(Event):
     points_after: int
     eligible_before: bool
     eligible_after: bool
+
+
+class NearExclusion(Event):
+    """A unit that one more overdue dossier, or some more days, would have excluded."""
+
+    unit: UnitCode
+    rule: str
+    month: MonthCode
+    count: int
+    limit: int
+    """From how many on the rule excludes."""
 
 
 class PeriodFrozen(Event):
@@ -49,6 +60,7 @@ class PeriodFrozen(Event):
     standings: list[Standing]
     adjustments: list[Adjustment] = []
     """Corrections that arrived since earlier periods of the plan were frozen."""
+    near: list[NearExclusion] = []
 
     example: ClassVar = {
         "type": "period.frozen",

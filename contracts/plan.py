@@ -356,6 +356,29 @@ class Closing(Model):
     grace_days: int = Field(ge=0, le=366)
 
 
+class Office(Model):
+    """Who issues a document, as its head shows it; line feeds break the lines there."""
+
+    name: str = Field(min_length=1)
+    superior: str = ""
+    abbreviation: str = Field(min_length=1)
+    """In the document's number: `15/TTr-VHTT`."""
+    signs_as: str = Field(min_length=1)
+    """Above the signature: `TRƯỞNG PHÒNG`; `TM.`, `KT.` lines are separated by line feeds."""
+
+
+class Documents(Model):
+    """What award documents of this plan have in common."""
+
+    place: str = Field(min_length=1)
+    standing: Office
+    """The standing office: reports, submission letters, minutes, lists."""
+    chair: Office
+    """Who decides."""
+    addressed_to: str = Field(min_length=1)
+    recipients: list[str] = []
+
+
 class Unit(Model):
     """Who is scored."""
 
@@ -399,6 +422,8 @@ class Plan(Model):
     deadlines: list[Deadline] = []
     closing: Closing | None = None
     """None: quarters and years are closed by hand only."""
+    documents: Documents | None = None
+    """None: what the plan's authority and title give."""
     units: list[Unit] = Field(min_length=1)
     catalogue: list[Procedure] = []
 

@@ -14,9 +14,9 @@ from datetime import datetime
 
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
-from contracts.calendar import local_date
+from contracts.calendar import local_date, months_of
 from contracts.events import PlanPublished, Standing
-from contracts.packages import Adjustment, PeriodFrozen
+from contracts.packages import Adjustment, NearExclusion, PeriodFrozen
 from contracts.plan import Plan, in_force
 from contracts.streams import FREEZE, INDICATOR, PLAN
 from services.runtime.clock import Clock, wall_milliseconds
@@ -27,6 +27,7 @@ from services.runtime.resources import resources
 from services.runtime.settings import Settings
 from services.scoring.application import row_document
 from services.scoring.domain.closing import due, last_day
+from services.scoring.domain.eligibility import near_exclusions_of
 from services.scoring.domain.fold import Fold, UnknownPlanError
 
 log = get_logger(__name__)
@@ -214,6 +215,7 @@ async def frozen(journal: Journal, asked: Document) -> PeriodFrozen:
         log_sha256=log_hash.hexdigest(),
         standings=[row for (_, of), row in sorted(rows.items()) if of == period],
         adjustments=_adjustments(rows, await frozen_periods(journal), asked),
+        near=_near(fold, (plan_id, version), period),
     )
 
 
@@ -228,6 +230,17 @@ def rows_of(fold: Fold, plan: str) -> dict[tuple[str, str], Standing]:
                 shown = Standing.model_validate(row_document(key, row, 0), strict=False)
                 rows[row.unit, row.period] = shown
     return rows
+
+
+def _near(fold: Fold, key: tuple[str, int], period: str) -> list[NearExclusion]:
+    tally = fold.standings[key].tally
+    wanted = months_of(period, tally.months)
+    return [
+        NearExclusion(unit=unit.code, rule=rule, month=month, count=count, limit=limit)
+        for unit in tally.plan.units
+        for rule, month, count, limit in near_exclusions_of(tally, unit.code)
+        if month in wanted
+    ]
 
 
 def _adjustments(
