@@ -30,7 +30,9 @@ from services.runtime.web.collation import vietnamese_key as key
 from tests.support.packages import PLAN, frozen_period, nomination, record_of
 
 FEW = frozenset(u.code for b in PLAN.blocs for u in PLAN.units_of(b.code)[:4])
-SMALL = PLAN.model_copy(update={"units": [u for u in PLAN.units if u.code in FEW]})
+SMALL = Plan.model_validate(
+    PLAN.model_dump() | {"units": [u.model_dump() for u in PLAN.units if u.code in FEW]}
+)
 TOTALS = {"31393": 1_899_960, "31396": 1_799_999, "31399": 1_650_000, "31402": 1_950_000}
 
 

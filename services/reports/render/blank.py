@@ -87,8 +87,14 @@ def _size(runs: list[Run], points: int) -> None:
 
 
 def _say(
-    place: _Cell | Document, text: str, size: float, *, bold: bool = False, italic: bool = False, align: WD_ALIGN_PARAGRAPH = CENTER
-) -> Paragraph:  # fmt: skip
+    place: _Cell | Document,
+    text: str,
+    size: float,
+    *,
+    bold: bool = False,
+    italic: bool = False,
+    align: WD_ALIGN_PARAGRAPH = CENTER,
+) -> Paragraph:
     """A paragraph in a cell or in the body; the first one of a cell is there already."""
     empty = isinstance(place, _Cell) and len(place.paragraphs) == 1 and not place.text
     paragraph = place.paragraphs[0] if empty else place.add_paragraph()

@@ -61,8 +61,13 @@ def _sheet(
 
 
 def _cell(
-    sheet: WriteOnlyWorksheet, value: Any, form: str = "General", *, bold: bool = False, wrap: bool = False  # noqa: ANN401
-) -> Any:  # fmt: skip
+    sheet: WriteOnlyWorksheet,
+    value: Any,  # noqa: ANN401 - whatever a cell may hold
+    form: str = "General",
+    *,
+    bold: bool = False,
+    wrap: bool = False,
+) -> Any:  # noqa: ANN401 - openpyxl's cell
     """A cell; text stays text even when it looks like a formula, unless it is given as one of ours."""
     cell = WriteOnlyCell(sheet, value)
     cell.number_format = form
