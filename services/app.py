@@ -13,12 +13,17 @@ from starlette.types import Receive, Scope, Send
 from services.intake.app import IntakeWeb
 from services.intake.http import INDICATOR_EVENTS, PORTAL_EVENTS, Endpoint, doors
 from services.runtime import metrics
-from services.runtime.auth import AuthError, Keys, TokenVerifier
+from services.runtime.access.app import AccessWeb
+from services.runtime.access.entrance import Entrance
+from services.runtime.access.pages import access_site
+from services.runtime.access.refusals import Refusals
+from services.runtime.auth import AuthError, Keys, Role, TokenVerifier, bearer
 from services.runtime.health import Health
 from services.runtime.logging import configure, get_logger
 from services.runtime.process import serve, settle
 from services.runtime.resources import resources
 from services.runtime.settings import Settings
+from services.runtime.web.navigation import Navigation, NavLink
 from services.runtime.web.site import answer_errors_with_pages
 from services.scoring.leaderboard.app import LeaderboardWeb
 from services.scoring.leaderboard.feed import Feed
@@ -26,6 +31,17 @@ from services.scoring.leaderboard.http import standings_api
 from services.scoring.leaderboard.pages import leaderboard_site
 
 log = get_logger(__name__)
+NAME = "Thi Đua"
+_UNITS = (Role.OFFICER, Role.HEAD)
+_OVERSIGHT = (Role.REVIEWER, Role.OBSERVER, Role.LEADER)
+LINKS = (
+    NavLink("/submit", "Báo cáo tháng", "Monthly report", _UNITS),
+    NavLink("/review", "Thẩm định", "Review", (Role.REVIEWER,)),
+    NavLink("/alerts", "Cảnh báo", "Alerts", (*_UNITS, *_OVERSIGHT)),
+    NavLink("/packages", "Hồ sơ khen thưởng", "Award packages", _OVERSIGHT),
+    NavLink("/people", "Tài khoản người dùng", "People", (Role.ADMIN,)),
+)
+"""Places of work in the head of every page; those without a route are not shown."""
 DESCRIPTION = """Thi Đua: events of an emulation movement in, exact unit totals and a live leaderboard out."""
 
 
@@ -58,24 +74,30 @@ class WorkerReadiness:
 
 
 class Front:
-    """Stands before FastAPI: what is posted to a door goes straight to it, which halves the cost of a single event."""
+    """Stands before FastAPI: what is posted to a door with a token goes straight to it.
 
-    def __init__(self, app: FastAPI) -> None:
-        self._app = app
+    That halves the cost of a single event. Everything else comes in through the entrance.
+    """
+
+    def __init__(self, app: FastAPI, refusals: Refusals) -> None:
+        self.app = app
+        self.entrance = Entrance(app, refusals.answer)
+        self._refusals = refusals
+        refusals.mount(app)
         self.doors: dict[str, Endpoint] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         posted = scope["type"] == "http" and scope["method"] == "POST"
         door = self.doors.get(scope["path"]) if posted else None
-        if door is None:
-            await self._app(scope, receive, send)
+        request = Request(scope, receive) if door else None
+        if door is None or request is None or bearer(request) is None:
+            await self.entrance(scope, receive, send)
             return
-        request = Request(scope, receive)
         try:
             response = await door(request)
         except AuthError as error:
-            response = await _refused(request, error)
+            response = await self._refusals.answer(request, error)
         except Exception:
             log.exception("a door failed", path=scope["path"])
             response = JSONResponse({"error": "internal"}, 500)
@@ -94,12 +116,17 @@ def create_app(settings: Settings) -> Front:
         async with AsyncExitStack() as stack:
             own = await stack.enter_async_context(resources(settings))
             verifier = TokenVerifier(Keys(settings.keys_dir).verifying())
-            intake, board = IntakeWeb(own, verifier), LeaderboardWeb(own, site)
+            people = AccessWeb(own, verifier, access_site(NAME))
+            intake = IntakeWeb(own, people.guard)
+            board = LeaderboardWeb(own, site, people.guard)
             front.doors = intake.endpoints
+            front.entrance.find_session = people.access.find_session
             app.include_router(intake.router)
+            people.mount(app)
             board.mount(app)
-            for face in (intake, board):
+            for face in (people, intake, board):
                 await stack.enter_async_context(face.running(health))
+            app.state.navigation = Navigation(app, LINKS)
             await own.start_bus(health)
             if settings.worker_urls:
                 health.watch("workers", workers.ask())
@@ -108,16 +135,15 @@ def create_app(settings: Settings) -> Front:
             await health.stop()
 
     app = _empty_app(lifespan)
-    front = Front(app)
+    front = Front(app, Refusals(site))
     _operations(app, health)
     answer_errors_with_pages(app, site)
-    app.add_exception_handler(AuthError, _refused)
     return front
 
 
 def _empty_app(lifespan: Any = None) -> FastAPI:  # noqa: ANN401 - what FastAPI takes
     return FastAPI(
-        title="Thi Đua",
+        title=NAME,
         description=DESCRIPTION,
         version="0.1.0",
         lifespan=lifespan,
@@ -159,13 +185,6 @@ def main() -> None:
     settings = Settings()
     configure(settings.log_level, "web")
     serve(create_app(settings), settings)
-
-
-async def _refused(_: Request, error: Exception) -> Response:
-    if not isinstance(error, AuthError):
-        raise error
-    body = {"error": error.code, "vi": error.vi, "en": str(error)}
-    return JSONResponse(body, error.status, {"WWW-Authenticate": "Bearer"})
 
 
 if __name__ == "__main__":

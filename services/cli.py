@@ -129,12 +129,14 @@ def main() -> None:
 def _expected() -> tuple[type[Exception], ...]:
     from services.demo import DemoError  # noqa: PLC0415
     from services.publishing import PlanConflictError, PlanFileError  # noqa: PLC0415
+    from services.runtime.access.accounts import AccountError  # noqa: PLC0415
     from services.runtime.binaries import BinaryMissingError  # noqa: PLC0415
     from services.runtime.datafolder import DataFolderError  # noqa: PLC0415
     from services.runtime.embedded import DatabaseStartError  # noqa: PLC0415
 
     return (
         CommandError,
+        AccountError,
         DataFolderError,
         BinaryMissingError,
         DatabaseStartError,
@@ -255,8 +257,23 @@ class _System:
         except (PlanFileError, PlanConflictError) as error:
             raise CommandError(f"the plan cannot be published:\n{error}") from None
         await self._ready()
+        await self._welcome()
         sys.stdout.write(f"ready http://{HOST}:{self._port}\n")
         sys.stdout.flush()
+
+    async def _welcome(self) -> None:
+        """When nobody can sign in yet: say how the first administrator does."""
+        from services.people_commands import first_link  # noqa: PLC0415
+        from services.runtime.datafolder import settings_for  # noqa: PLC0415
+        from services.runtime.resources import resources  # noqa: PLC0415
+        from services.runtime.supervisor import tell  # noqa: PLC0415
+
+        async with resources(settings_for(self._data, self._running)) as own:
+            link = await first_link(own, f"http://{HOST}:{self._port}")
+        if link is not None:
+            tell(
+                "thidua", f"nobody can sign in yet; the administrator sets a password at {link}"
+            )
 
     async def _ready(self) -> None:
         """Wait until the web process says that it and the workers are ready."""

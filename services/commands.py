@@ -1,13 +1,12 @@
 """The commands that need the services: plan, verify, dead-letters, docs."""
 
-import asyncio
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from services.attaching import say, with_system
 
 if TYPE_CHECKING:
     from services.runtime.resources import Resources
@@ -24,40 +23,6 @@ def _say(text: str) -> None:
     sys.stderr.write(text + "\n")
 
 
-def _print(text: str) -> None:
-    sys.stdout.write(text + "\n")
-
-
-@asynccontextmanager
-async def _system(data: Path) -> AsyncIterator[tuple["Resources", str | None]]:
-    """The running system of a folder, or its databases alone; with the address when it runs."""
-    from services.runtime.datafolder import running, settings_for  # noqa: PLC0415
-    from services.runtime.embedded import embedded_databases  # noqa: PLC0415
-    from services.runtime.resources import resources  # noqa: PLC0415
-
-    run = running(data)
-    if run is not None:
-        async with resources(settings_for(data, run)) as own:
-            yield own, run.address
-        return
-    async with embedded_databases(data) as addresses:
-        settings = settings_for(data).model_copy(
-            update={"mongo_url": addresses.mongo_url, "redis_url": addresses.redis_url}
-        )
-        async with resources(settings) as own:
-            yield own, None
-
-
-def _with_system(data: Path, work: Callable[["Resources", str | None], Awaitable[int]]) -> None:
-    async def run() -> int:
-        async with _system(data) as (own, address):
-            return await work(own, address)
-
-    code = asyncio.run(run())
-    if code:
-        raise typer.Exit(code)
-
-
 def verify(data: Data = Path(".data")) -> None:
     """Recompute all standings from the journal and compare; exit 0 and `0 differences`, or 1 and what differs."""
     from services.verifying import verify as compare  # noqa: PLC0415
@@ -65,15 +30,15 @@ def verify(data: Data = Path(".data")) -> None:
     async def work(own: "Resources", address: str | None) -> int:
         verdict = await compare(own, address, _say)
         for line in verdict.differences[:SHOWN]:
-            _print(line)
-        where = address or "the stored standings (nothing runs on this folder)"
-        _print(
+            say(line)
+        where = address or "what the next start would show (nothing runs on this folder)"
+        say(
             f"{len(verdict.differences)} differences in {verdict.rows:,} rows "
             f"from {verdict.events:,} events, compared with {where}"
         )
         return 1 if verdict.differences else 0
 
-    _with_system(data, work)
+    with_system(data, work)
 
 
 @plan_commands.command("check")
@@ -87,14 +52,14 @@ def check(
         plan = read_plan(files)
     except PlanFileError as error:
         for fault in error.faults:
-            _print(fault)
-        _print(f"{len(error.faults)} fault(s); nothing was published")
+            say(fault)
+        say(f"{len(error.faults)} fault(s); nothing was published")
         raise typer.Exit(1) from None
     blocs = ", ".join(
         f"{b.code}: {len(b.scored)} indicators, {len(plan.units_of(b.code))} units"
         for b in plan.blocs
     )
-    _print(f"{plan.id} version {plan.version} may be published ({blocs})")
+    say(f"{plan.id} version {plan.version} may be published ({blocs})")
 
 
 @plan_commands.command("publish")
@@ -111,10 +76,10 @@ def publish(
     async def work(own: "Resources", _: str | None) -> int:
         new = await publishing.publish(own, plan)
         word = "published" if new else "was published before; nothing changed"
-        _print(f"{plan.id} version {plan.version} {word}")
+        say(f"{plan.id} version {plan.version} {word}")
         return 0
 
-    _with_system(data, work)
+    with_system(data, work)
 
 
 @letter_commands.command("list")
@@ -125,13 +90,13 @@ def list_letters(data: Data = Path(".data")) -> None:
     async def work(own: "Resources", _: str | None) -> int:
         found = await open_letters(own)
         for letter in found:
-            _print(
+            say(
                 f"{letter['_id']}  {letter['at']:%d/%m/%Y %H:%M}  {letter['reason']}: {letter['error']}"
             )
-        _print(f"{len(found)} dead letters")
+        say(f"{len(found)} dead letters")
         return 0
 
-    _with_system(data, work)
+    with_system(data, work)
 
 
 @letter_commands.command("replay")
@@ -141,10 +106,10 @@ def replay(data: Data = Path(".data")) -> None:
 
     async def work(own: "Resources", _: str | None) -> int:
         sent, left = await replay_letters(own)
-        _print(f"{sent} replayed, {left} still not understood")
+        say(f"{sent} replayed, {left} still not understood")
         return 0
 
-    _with_system(data, work)
+    with_system(data, work)
 
 
 def docs(
@@ -156,19 +121,21 @@ def docs(
     from services.app import openapi  # noqa: PLC0415
     from services.asyncapi import write  # noqa: PLC0415
 
-    _print(f"wrote {write(folder)}")
+    say(f"wrote {write(folder)}")
     target = folder / "openapi.json"
     document = openapi()
     target.write_text(json.dumps(document, ensure_ascii=False, indent=1, sort_keys=True) + "\n")
-    _print(f"wrote {target}")
+    say(f"wrote {target}")
 
 
 def register(app: typer.Typer) -> None:
     """Add these commands to the command line."""
-    from services import demo  # noqa: PLC0415
+    from services import demo, people_commands  # noqa: PLC0415
 
     app.command("verify")(verify)
     app.command("docs")(docs)
     app.command("demo")(demo.demo)
     app.add_typer(plan_commands, name="plan")
     app.add_typer(letter_commands, name="dead-letters")
+    app.add_typer(people_commands.person_commands, name="person")
+    app.add_typer(people_commands.audit_commands, name="audit")

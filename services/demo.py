@@ -1,5 +1,6 @@
 """`thidua demo`: a whole season of the reference plan in a minute and a half, on the simulated clock."""
 
+import contextlib
 import shutil
 import signal
 import subprocess
@@ -24,7 +25,8 @@ BATCH = 1_000
 STEP_SECONDS = 0.15
 DELAY_SECONDS = 6
 """The simulated clock stands still so long, while everything starts."""
-START_SECONDS = 60
+PATIENCE_SECONDS = 60
+"""So long a part of the system may be away, as after a kill, before the demonstration gives up."""
 DOORS = {True: "/api/v1/portal/events", False: "/api/v1/indicator-events"}
 
 
@@ -172,11 +174,27 @@ def _in_time(
 def _send(client: "httpx.Client", events: list[dict[str, Any]]) -> None:
     for portal, door in DOORS.items():
         some = [e for e in events if (e["type"] == "dossier.recorded") == portal]
-        if not some:
-            continue
-        answer = client.post(door, json=some)
-        if answer.status_code != 202:  # noqa: PLR2004 - accepted
-            raise DemoError(f"{door} answered {answer.status_code}: {answer.text[:300]}")
+        if some:
+            _post(client, door, some)
+
+
+def _post(client: "httpx.Client", door: str, events: list[dict[str, Any]]) -> None:
+    """Send them again until they are accepted, as every sender should: a repeat changes nothing."""
+    import httpx  # noqa: PLC0415
+
+    from services.runtime.clock import monotonic_seconds  # noqa: PLC0415
+
+    end = monotonic_seconds() + PATIENCE_SECONDS
+    while True:
+        said = "no answer"
+        with contextlib.suppress(httpx.TransportError):
+            answer = client.post(door, json=events)
+            if answer.status_code == httpx.codes.ACCEPTED:
+                return
+            said = f"{answer.status_code}: {answer.text[:300]}"
+        if monotonic_seconds() > end:
+            raise DemoError(f"{door} does not accept the season: {said}")
+        time.sleep(STEP_SECONDS)
 
 
 class _Progress:
@@ -189,12 +207,17 @@ class _Progress:
 
     def show(self, client: "httpx.Client", plan: "Plan", sent: int) -> None:
         """How far the season is, and who leads."""
+        import httpx  # noqa: PLC0415
+
         moving = sys.stdout.isatty()
         step = 20 * sent // self._total
         if not moving and step == self._told:
             return
+        try:
+            line = f"{self._line(client, plan, sent):<100}"
+        except (httpx.HTTPError, ValueError):  # it is just being restarted
+            return
         self._told = step
-        line = f"{self._line(client, plan, sent):<100}"
         sys.stdout.write(line + ("\r" if moving else "\n"))
         sys.stdout.flush()
 
@@ -202,7 +225,8 @@ class _Progress:
         from contracts.calendar import local_date  # noqa: PLC0415
 
         url = f"/api/v1/standings/{plan.id}/{plan.blocs[0].code}"
-        leader = client.get(url, params={"period": str(plan.ends_on.year)}).json()["rows"][0]
+        answer = client.get(url, params={"period": str(plan.ends_on.year)})
+        leader = answer.raise_for_status().json()["rows"][0]
         share = sent / self._total
         bar = "█" * round(24 * share) + "░" * (24 - round(24 * share))
         today = local_date(self._clock.now())

@@ -8,16 +8,16 @@ from typing import Any
 
 import httpx
 
-from contracts.calendar import all_periods, local_date
+from contracts.calendar import all_periods
 from contracts.events import PlanPublished
 from contracts.plan import Plan, in_force
 from contracts.streams import INDICATOR, PLAN
-from services.runtime import mongo
 from services.runtime.journal import Journal
 from services.runtime.mongo import Document
 from services.runtime.resources import Resources
+from services.scoring.app import fold_of_next_start
+from services.scoring.asof import rows_of
 from services.scoring.shadow import ShadowRow, shadow_standings
-from services.scoring.store import ScoringStore
 
 ATTEMPTS = 5
 PAUSE_SECONDS = 1.5
@@ -43,7 +43,7 @@ def decimal(points: int) -> str:
 async def verify(
     own: Resources, address: str | None, say: Callable[[str], None] = lambda _: None
 ) -> Verdict:
-    """Compare the live standings (or, without an address, the stored ones) with the shadow calculator's.
+    """Compare the standings with the shadow calculator's: the live ones, or what the next start would show.
 
     Events that arrive meanwhile are no difference: it looks again, a few times.
     """
@@ -82,13 +82,12 @@ async def _standings(
 ) -> tuple[dict[RowKey, Comparable], date]:
     if address is not None:
         return await _live(address, plans), own.clock.today()
-    store = ScoringStore(mongo.database(own.client, own.settings, "scoring"))
-    mark = await store.read_mark("heartbeat")
-    today = local_date(mark["at"]) if mark else own.clock.today()
+    fold = await fold_of_next_start(own)
     return {
-        (row["plan"], row["unit"], row["period"]): _stored(row)
-        for row in await store.standings_since(0)
-    }, today
+        (plan, unit, period): _stored(row)
+        for (plan, _, period), rows in rows_of(fold).items()
+        for unit, row in rows.items()
+    }, fold.today
 
 
 async def _live(address: str, plans: dict[str, list[Plan]]) -> dict[RowKey, Comparable]:

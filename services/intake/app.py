@@ -10,7 +10,7 @@ from services.intake.application import Intake
 from services.intake.http import doors, endpoints
 from services.intake.store import IntakeStore
 from services.runtime import mongo
-from services.runtime.auth import TokenVerifier
+from services.runtime.access.guard import Guard
 from services.runtime.consuming import Consumer, DeadLetters
 from services.runtime.health import Health
 from services.runtime.resources import Resources
@@ -19,7 +19,7 @@ from services.runtime.resources import Resources
 class IntakeWeb:
     """The doors and what stands behind them."""
 
-    def __init__(self, resources: Resources, verifier: TokenVerifier) -> None:
+    def __init__(self, resources: Resources, guard: Guard) -> None:
         settings = resources.settings
         database = mongo.database(resources.client, settings, "intake", durable=True)
         self._store = IntakeStore(database)
@@ -29,7 +29,7 @@ class IntakeWeb:
         self._plans = Consumer(
             resources.journal, PLAN.name, [0], self._intake.on_plans, letters, settings
         )
-        self.endpoints = endpoints(self._intake, verifier)
+        self.endpoints = endpoints(self._intake, guard)
         self.router: APIRouter = doors(self.endpoints)
 
     @asynccontextmanager

@@ -22,7 +22,8 @@ from services.intake.domain.reading import (
     UnreadableBodyError,
 )
 from services.intake.domain.reasons import Reason
-from services.runtime.auth import Role, TokenVerifier, require
+from services.runtime.access.guard import Guard
+from services.runtime.auth import Role
 from services.runtime.journal import JournalFullError, JournalUnavailableError
 
 MOST_EVENTS = 10_000
@@ -219,17 +220,17 @@ PORTAL_EVENTS = "/api/v1/portal/events"
 INDICATOR_EVENTS = "/api/v1/indicator-events"
 
 
-def endpoints(intake: Intake, verifier: TokenVerifier) -> dict[str, Endpoint]:
+def endpoints(intake: Intake, guard: Guard) -> dict[str, Endpoint]:
     """Path -> what answers a POST there."""
 
     async def portal_events(request: Request) -> Response:
         """Canonical dossier events: one object, an array, NDJSON, or CloudEvents in any mode."""
-        require(request, verifier, Role.PORTAL)
+        await guard.require(request, Role.PORTAL)
         return await _receive(request, intake, DOSSIERS, "portal")
 
     async def indicator_events(request: Request) -> Response:
         """Every other kind of indicator event, declared, verified or rejected; the same forms."""
-        require(request, verifier, Role.PORTAL)
+        await guard.require(request, Role.PORTAL)
         return await _receive(request, intake, CLAIMS_DOOR, "indicator")
 
     return {PORTAL_EVENTS: portal_events, INDICATOR_EVENTS: indicator_events}

@@ -119,8 +119,8 @@ class RoleMissingError(AuthError):
 
     status = 403
     code = "role_missing"
-    vi = "Mã truy cập này không có quyền thực hiện việc đó."
-    en = "This token's role may not do that."
+    vi = "Quyền được giao không cho phép thực hiện việc đó."
+    en = "The role may not do that."
 
     def __init__(self, found: Iterable[Role], *wanted: Role) -> None:
         super().__init__(found, *wanted)
@@ -129,6 +129,32 @@ class RoleMissingError(AuthError):
     def __str__(self) -> str:
         found = ", ".join(f"`{role}`" for role in self.found)
         return f"{self.en} It is {found}; needed: {', '.join(self.wanted)}."
+
+
+class SessionEndedError(AuthError):
+    """Somebody signed in once, and that has ended: by time, by sign-out, or because the account was closed."""
+
+    code = "session_ended"
+    vi = "Phiên đăng nhập đã kết thúc: hãy đăng nhập lại."
+    en = "The session has ended: sign in again."
+
+
+class CrossSiteError(AuthError):
+    """Another site made the browser send this."""
+
+    status = 403
+    code = "cross_site"
+    vi = "Yêu cầu này đến từ một trang khác nên không được thực hiện. Hãy mở trang này trực tiếp rồi làm lại."
+    en = "This request came from another site and was not carried out. Open this site itself and try again."
+
+
+class NotFoundError(AuthError):
+    """It is not there, or it is somebody else's: which of the two is nobody's business."""
+
+    status = 404
+    code = "not_found"
+    vi = "Không có nội dung này."
+    en = "There is no such thing here."
 
 
 class Keys:

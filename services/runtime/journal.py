@@ -267,10 +267,9 @@ class Journal:
 
     async def close(self) -> None:
         """Wait for what is being written and announced."""
-        writers = [*self._writers.values()]
-        if self._announcer is not None:
-            writers.append(self._announcer)
-        await asyncio.gather(*writers, return_exceptions=True)
+        await asyncio.gather(*self._writers.values(), return_exceptions=True)
+        if self._announcer is not None:  # started by the last write, perhaps
+            await asyncio.gather(self._announcer, return_exceptions=True)
 
 
 def _new_pack(

@@ -49,6 +49,22 @@ def database(
     )
 
 
+def prefix_of(database: Database) -> str:
+    """What stands before the service's name in a database's name; names of services have no underscore."""
+    return database.name[: database.name.rfind("_") + 1]
+
+
+def neighbour(database: Database, name: str) -> Database:
+    """Another database of the same system, with the same promises; only for what the runtime itself keeps there."""
+    return database.client.get_database(
+        prefix_of(database) + name,
+        codec_options=database.codec_options,
+        read_preference=database.read_preference,
+        write_concern=database.write_concern,
+        read_concern=database.read_concern,
+    )
+
+
 async def write_all(collection: Collection, writes: Sequence[Any]) -> None:
     """Many writes at once, in any order; what is there already (a repeat, a newer state) is no error."""
     if not writes:

@@ -26,11 +26,16 @@ class Settings(BaseSettings):
         "redis://127.0.0.1:6379/0",
         validation_alias=AliasChoices("THIDUA_REDIS_URL", "REDIS_URL"),
     )
-    database_prefix: str = ""
+    database_prefix: str = Field("", pattern=r"^(\w+_)?$")
+    """Empty, or a word that ends in an underscore."""
     stream_prefix: str = "thidua:"
     host: str = "127.0.0.1"
     port: int = 8000
     keys_dir: Path = Path(".data/keys")
+    session_idle_hours: float = Field(12.0, gt=0)
+    """A person who did nothing for so long is signed out; real hours."""
+    session_hours: float = Field(24.0 * 7, gt=0)
+    """A person signs in anew at the latest after so long; real hours."""
     clock_start: AwareDatetime | None = None
     """Simulated time shown at `clock_anchor`; unset: real time."""
     clock_anchor: AwareDatetime | None = None

@@ -14,10 +14,12 @@ from contracts.streams import INDICATOR, PLAN
 from services.runtime import metrics, mongo
 from services.runtime.consuming import Consumer
 from services.runtime.health import Health
+from services.runtime.journal import Journal
 from services.runtime.logging import configure, get_logger
 from services.runtime.process import serve, settle
-from services.runtime.resources import resources
+from services.runtime.resources import Resources, resources
 from services.scoring.application import Scoring
+from services.scoring.domain.fold import Fold
 from services.scoring.freezing import Closings, Freezer
 from services.scoring.settings import ScoringSettings
 from services.scoring.store import ScoringStore
@@ -34,12 +36,7 @@ async def worker(settings: ScoringSettings, health: Health) -> AsyncIterator[Sco
         store = ScoringStore(mongo.database(own.client, settings, "scoring"))
         await store.prepare()
         scoring = Scoring(store, own.journal, own.redis, own.clock, settings)
-        letters = scoring.dead_letters
-        plans = Consumer(own.journal, PLAN.name, [0], scoring.on_plans, letters, settings)
-        shards = range(settings.scoring_shards)
-        events = Consumer(
-            own.journal, INDICATOR.name, shards, scoring.on_packs, letters, settings
-        )
+        plans, events = _consumers(own.journal, scoring, settings)
         await plans.catch_up()
         events.start_from(await scoring.load())
         own.subscribe(plans)
@@ -70,6 +67,28 @@ async def worker(settings: ScoringSettings, health: Health) -> AsyncIterator[Sco
             yield scoring
         finally:
             await health.stop()
+
+
+def _consumers(
+    journal: Journal, scoring: Scoring, settings: ScoringSettings
+) -> tuple[Consumer, Consumer]:
+    """What brings a worker its plans and its events."""
+    letters, shards = scoring.dead_letters, range(settings.scoring_shards)
+    plans = Consumer(journal, PLAN.name, [0], scoring.on_plans, letters, settings)
+    events = Consumer(journal, INDICATOR.name, shards, scoring.on_packs, letters, settings)
+    return plans, events
+
+
+async def fold_of_next_start(own: Resources) -> Fold:
+    """What a worker that started now would have in memory: stored facts, and what the journal has since."""
+    settings = ScoringSettings.model_validate(own.settings.model_dump())
+    store = ScoringStore(mongo.database(own.client, settings, "scoring"))
+    scoring = Scoring(store, own.journal, own.redis, own.clock, settings)
+    plans, events = _consumers(own.journal, scoring, settings)
+    await plans.catch_up()
+    events.start_from(await scoring.load())
+    await events.catch_up()
+    return scoring.fold
 
 
 def create_app(settings: ScoringSettings) -> Starlette:

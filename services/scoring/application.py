@@ -42,7 +42,7 @@ BEHIND_SECONDS = Gauge(
 BUS_PAUSE_SECONDS = 2
 """After a failure the bus is left alone for so long, so that a hanging one holds nobody up."""
 ROWS_A_WRITE = 100
-REFRESH_PAUSE_SECONDS = 0.003
+REFRESH_PAUSE_SECONDS = 0.001
 """Between two moves of the board; what comes meanwhile goes into the next one."""
 BUSY_SECONDS = 0.1
 """A pack within this time: facts are stored at a share of the time only."""

@@ -36,10 +36,11 @@ async def _fold_until(settings: Settings, instant: datetime) -> Rows:
             for line in pack.lines:
                 with suppress(UnknownPlanError, ValueError):  # a dead letter then as now
                     fold.apply(line)
-    return _rows(fold)
+    return rows_of(fold)
 
 
-def _rows(fold: Fold) -> Rows:
+def rows_of(fold: Fold) -> Rows:
+    """Every row that judges its period, computed from the counters."""
     rows: Rows = {}
     for key, standings in fold.standings.items():
         for row in standings.refresh():

@@ -12,12 +12,12 @@ from contracts.calendar import local_midnight
 from contracts.events import DossierRecorded
 from contracts.packages import PeriodFrozen
 from contracts.wire import to_event, to_line
-from services.app import _refused
 from services.plan_files import read_plan
 from services.publishing import publish
 from services.runtime import mongo
 from services.runtime.access.guard import Guard
-from services.runtime.auth import AuthError, Keys, Role, TokenVerifier, issue
+from services.runtime.access.refusals import Refusals
+from services.runtime.auth import Keys, Role, TokenVerifier, issue
 from services.runtime.clock import FrozenClock
 from services.runtime.resources import Resources, resources
 from services.runtime.settings import Settings
@@ -25,6 +25,7 @@ from services.scoring import freezing
 from services.scoring.closing_http import closing_api
 from services.scoring.domain.closing import closes_at, due
 from services.scoring.freezing import Closings, Freezer, frozen_periods
+from services.scoring.leaderboard.pages import leaderboard_site
 
 PLAN = read_plan(Path(__file__).parents[2] / "deploy/plans/phung-hiep-2023")
 Q3_CLOSES = datetime.fromisoformat("2023-10-08T00:00:00+07:00")
@@ -138,7 +139,7 @@ async def test_a_reviewer_closes_a_period_by_hand_when_it_has_ended(
     keys = Keys(settings.keys_dir)
     app = FastAPI()
     app.include_router(closing_api(own, Guard(TokenVerifier(keys.verifying()))))
-    app.add_exception_handler(AuthError, _refused)
+    Refusals(leaderboard_site()).mount(app)
     reviewer, officer = (
         {"Authorization": f"Bearer {issue(keys.signing(), role)}"}
         for role in (Role.REVIEWER, Role.OFFICER)

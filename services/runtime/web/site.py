@@ -21,6 +21,7 @@ from services.runtime.web import i18n
 from services.runtime.web.assets import Assets
 from services.runtime.web.formats import Lang
 from services.runtime.web.i18n import Words
+from services.runtime.web.navigation import head_of
 
 HERE = Path(__file__).parent
 HEADERS = {
@@ -81,6 +82,7 @@ class Site:
                 site_name=self.name,
                 static=self._static,
                 languages=_language_links(request),
+                head=head_of(request),
                 **context,
             )
         )
@@ -116,13 +118,13 @@ def answer_errors_with_pages(app: FastAPI, site: Site) -> None:
             if isinstance(detail, dict):
                 return JSONResponse(detail, error.status_code)
             return await http_exception_handler(request, error)
-        title, advice = _in_words(site.words_for(request), error.status_code)
+        title, advice = error_in_words(site.words_for(request), error.status_code)
         return site.failure(request, error.status_code, title, advice)
 
     async def on_any_error(request: Request, _: Exception) -> Response:
         if not wants_page(request):
             return PlainTextResponse("Internal Server Error", status_code=500)
-        return site.failure(request, 500, *_in_words(site.words_for(request), 500))
+        return site.failure(request, 500, *error_in_words(site.words_for(request), 500))
 
     app.add_exception_handler(RequestValidationError, _on_wrong_parameter)
     app.add_exception_handler(HTTPException, on_http_error)
@@ -147,7 +149,8 @@ def wants_page(request: Request) -> bool:
     return "text/html" in accepts and not request.url.path.startswith("/api/")
 
 
-def _in_words(words: Words, status: int) -> tuple[str, str]:
+def error_in_words(words: Words, status: int) -> tuple[str, str]:
+    """(heading, advice) for a page that cannot be shown."""
     if status == 404:  # noqa: PLR2004 - not found
         return (
             words.gettext("Không có trang này"),

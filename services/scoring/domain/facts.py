@@ -1,6 +1,6 @@
 """The current state of one fact, held compactly, and which of two states is the newer one."""
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import msgspec
@@ -10,6 +10,9 @@ from contracts.events import AnyClaim, DossierRecorded, IndicatorEvent, ReportRe
 
 _WIDTH = 64
 _PAST = 1 << 62
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DAY, _SECOND = 86_400_000_000, 1_000_000
+"""In microseconds."""
 Traits = tuple[Any, ...]
 """(status, channel, level, fee_due, paid_online, digitised, satisfaction, procedure) of a dossier."""
 
@@ -41,7 +44,8 @@ Fact = Dossier | ClaimFact
 
 def order_of(version: int, occurred_at: datetime, content: int) -> int:
     """One number that compares as (version, moment, content hash) do."""
-    moment = round(occurred_at.timestamp() * 1_000_000) + _PAST
+    since = occurred_at - _EPOCH
+    moment = since.days * _DAY + since.seconds * _SECOND + since.microseconds + _PAST
     return ((version << _WIDTH) | moment) << _WIDTH | content
 
 

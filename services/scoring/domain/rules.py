@@ -6,7 +6,7 @@ Counts that do not add up (a distinct count, a cap a week, the better of two rep
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from fractions import Fraction
 from typing import Any, NamedTuple
@@ -29,6 +29,8 @@ LANE_BITS = 48
 LANE_MASK = (1 << LANE_BITS) - 1
 UNIT_OF_POINTS = 10_000
 DOSSIER = "dossier.recorded"
+KEYED = frozenset({"distinct", "capped", "checklist", "reports"})
+"""Measures whose numerator goes by key; their denominator is the plan's own."""
 
 
 class Keyed(NamedTuple):
@@ -121,6 +123,14 @@ class PartRule:
         return 2 * self.index + 1
 
     @property
+    def cap(self) -> int | None:
+        """At most so much of a key counts; None: the greatest amount of a key counts."""
+        measure = self.part.measure
+        if measure.kind == "distinct":
+            return 1
+        return measure.cap if measure.kind == "capped" else None
+
+    @property
     def fed_by_dossiers(self) -> bool:
         """Dossiers need no verification: declared and verified are the same."""
         return getattr(self.part.measure, "of", None) == DOSSIER
@@ -131,7 +141,7 @@ class PartRule:
         if measure.kind == "distinct":
             if not _matches(measure.where, fields):
                 return 0, 0, None
-            return 0, 0, Keyed(self.numerator_lane, fields["procedure"], 1, 1)
+            return 0, 0, Keyed(self.numerator_lane, fields["procedure"], 1, self.cap)
         if measure.kind == "ratio" and _matches(measure.where, fields):
             return int(_matches(measure.numerator, fields)), 1, None
         if measure.kind == "count" and _matches(measure.where, fields):
@@ -195,7 +205,7 @@ def _of_capped(
     day = claim_date(event)
     if day is None:
         return None
-    return 0, 0, Keyed(rule.numerator_lane, _bucket(measure.per, day), 1, measure.cap)
+    return 0, 0, Keyed(rule.numerator_lane, _bucket(measure.per, day), 1, rule.cap)
 
 
 def _bucket(per: str, day: date) -> object:
@@ -280,6 +290,8 @@ class BlocRules:
     levels: dict[str, str] = field(init=False)
     _fed_by_dossiers: list[PartRule] = field(init=False)
     _of_traits: dict[Traits, Contribution] = field(init=False)
+    _keyed: dict[tuple[Keyed, ...], tuple[Keyed, ...]] = field(init=False)
+    """The first of all equal ones: what stays the same need not leave and enter again."""
 
     def __post_init__(self) -> None:
         pairs = [(n, i, part) for n, i in enumerate(self.bloc.indicators) for part in i.parts]
@@ -287,12 +299,15 @@ class BlocRules:
         self.levels = {p.code: p.level for p in self.plan.catalogue}
         self._fed_by_dossiers = [rule for rule in self.parts if rule.fed_by_dossiers]
         self._of_traits = {}
+        self._keyed = {}
 
     def of_dossier(self, traits: Traits) -> Contribution:
         """What a dossier with these traits adds; computed once for all dossiers alike."""
         known = self._of_traits.get(traits)
         if known is None:
-            known = self._of_traits[traits] = self._dossier(dossier_fields(traits, self.levels))
+            known = self._dossier(dossier_fields(traits, self.levels))
+            known = replace(known, keyed=self._keyed.setdefault(known.keyed, known.keyed))
+            self._of_traits[traits] = known
         return known
 
     def _dossier(self, fields: dict[str, Any]) -> Contribution:

@@ -1,6 +1,6 @@
 """From counters to points, totals, and ranks. Points are whole ten-thousandths; nothing is rounded twice."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import islice
@@ -10,6 +10,7 @@ from contracts.events import Exclusion
 from contracts.plan import Indicator, Unit
 from services.scoring.domain.eligibility import exclusions_of, within
 from services.scoring.domain.rules import (
+    KEYED,
     LANE_BITS,
     LANE_MASK,
     UNIT_OF_POINTS,
@@ -18,11 +19,10 @@ from services.scoring.domain.rules import (
     applies,
     fixed_denominator,
     full_points,
-    lane,
     rounded,
     share,
 )
-from services.scoring.domain.tally import Cell, Keys, Tally
+from services.scoring.domain.tally import Pool, Tally
 
 
 @dataclass(slots=True)
@@ -44,76 +44,39 @@ class UnitRow:
         return not self.exclusions
 
 
-def _lanes(cell: Cell, rule: PartRule, *, verified: bool) -> int:
-    return cell.verified if verified or rule.fed_by_dossiers else cell.claimed
-
-
-def _keys(cell: Cell, rule: PartRule, *, verified: bool) -> Keys:
-    return cell.verified_keys if verified or rule.fed_by_dossiers else cell.claimed_keys
-
-
 def counters(
     tally: Tally, rule: PartRule, unit: str, period: str, *, verified: bool
 ) -> tuple[int, int]:
     """(numerator, denominator) of one part, over the period as the part's `over` says."""
     over = rule.part.over
-    if over == "to_date":
-        return _to_date(tally, rule, unit, period, verified=verified)
     if over == "latest":
         return _latest(tally, rule, unit, period, verified=verified)
-    return _pooled(tally, rule, unit, period, verified=verified)
+    months = _until(tally, period) if over == "to_date" else months_of(period, tally.months)
+    return _pooled(tally, rule, unit, months, verified=verified)
 
 
 def _pooled(
-    tally: Tally, rule: PartRule, unit: str, period: str, *, verified: bool
+    tally: Tally, rule: PartRule, unit: str, months: tuple[str, ...], *, verified: bool
 ) -> tuple[int, int]:
-    lanes = _lanes(tally.cell(unit, period), rule, verified=verified)
-    fixed = fixed_denominator(rule, tally.plan, unit, months_of(period, tally.months))
-    made = lane(lanes, rule.denominator_lane) if fixed is None else fixed
-    return lane(lanes, rule.numerator_lane), made
+    pool = tally.pool(unit, months)
+    numerator = pool.numerator(rule, verified=verified)
+    fixed = fixed_denominator(rule, tally.plan, unit, months)
+    return numerator, pool.denominator(rule, verified=verified) if fixed is None else fixed
 
 
-def _months_to(tally: Tally, period: str) -> list[str]:
+def _until(tally: Tally, period: str) -> tuple[str, ...]:
+    """All months of the competition up to the end of the period."""
     end = last_month_of(period, tally.months)
-    return [] if end is None else [m for m in tally.months if m <= end]
-
-
-def _to_date(
-    tally: Tally, rule: PartRule, unit: str, period: str, *, verified: bool
-) -> tuple[int, int]:
-    months = _months_to(tally, period)
-    cells = [tally.cell(unit, month) for month in months]
-    keys = [_keys(cell, rule, verified=verified) for cell in cells]
-    lanes = [_lanes(cell, rule, verified=verified) for cell in cells]
-    if rule.part.measure.kind == "deduction":
-        incidents = sum(lane(n, rule.numerator_lane) for n in lanes)
-        return incidents, len(_united(keys, rule.denominator_lane))
-    if rule.part.measure.kind == "checklist":
-        numerator = sum(_united(keys, rule.numerator_lane).values())
-    elif rule.part.measure.kind == "distinct":
-        numerator = len(_united(keys, rule.numerator_lane))
-    else:
-        numerator = sum(lane(n, rule.numerator_lane) for n in lanes)
-    fixed = fixed_denominator(rule, tally.plan, unit, tuple(months))
-    made = sum(lane(n, rule.denominator_lane) for n in lanes) if fixed is None else fixed
-    return numerator, made
-
-
-def _united(keys: Sequence[Keys], number: int) -> dict[object, int]:
-    united: dict[object, int] = {}
-    for part in keys:
-        for key, amount in part.of_lane(number).items():
-            united[key] = max(amount, united.get(key, 0))
-    return united
+    return () if end is None else tuple(m for m in tally.months if m <= end)
 
 
 def _latest(
     tally: Tally, rule: PartRule, unit: str, period: str, *, verified: bool
 ) -> tuple[int, int]:
-    for month in reversed(_months_to(tally, period)):
-        lanes = _lanes(tally.cell(unit, month), rule, verified=verified)
-        if lane(lanes, rule.denominator_lane) or lane(lanes, rule.numerator_lane):
-            return _pooled(tally, rule, unit, month, verified=verified)
+    for month in reversed(_until(tally, period)):
+        pool = tally.pool(unit, (month,))
+        if pool.numerator(rule, verified=verified) or pool.denominator(rule, verified=verified):
+            return _pooled(tally, rule, unit, (month,), verified=verified)
     fixed = fixed_denominator(rule, tally.plan, unit, months_of(period, tally.months))
     return 0, fixed or 0
 
@@ -127,7 +90,7 @@ def part_share(
         return share(rule.part, numerator, denominator), numerator, denominator
     months = months_of(period, tally.months)
     shares = [
-        share(rule.part, *_pooled(tally, rule, unit, month, verified=verified))
+        share(rule.part, *_pooled(tally, rule, unit, (month,), verified=verified))
         for month in months
     ]
     mean = sum(shares, Fraction()) / len(shares) if shares else Fraction()
@@ -148,6 +111,8 @@ class Proportion:
     fixed: dict[str, int | None]
     """Period -> the plan's own denominator."""
     empty: int
+    keyed: bool
+    shift: int
 
     def points(self, numerator: int, denominator: int) -> int:
         """Ten-thousandths of a point."""
@@ -196,7 +161,16 @@ class UnitRules:
             for period in tally.periods
         }
         empty = full if part.empty == "full" else 0
-        return Proportion(parts[0], full, slope.numerator, slope.denominator, fixed, empty)
+        return Proportion(
+            parts[0],
+            full,
+            slope.numerator,
+            slope.denominator,
+            fixed,
+            empty,
+            part.measure.kind in KEYED,
+            LANE_BITS * parts[0].numerator_lane,
+        )
 
 
 class Standings:
@@ -255,7 +229,7 @@ class Standings:
         if row is None:
             row = self.rows[unit, period] = UnitRow(unit, self._units[unit].bloc, period)
             touched = -1
-        cell = self.tally.cell(unit, period)
+        pool = self.tally.pool(unit, months_of(period, self.tally.months))
         rules = self.rules_for(unit)
         for bit, indicator, parts, proportion in rules.indicators:
             if touched >> bit & 1:
@@ -266,7 +240,7 @@ class Standings:
                         *self._general(row, parts, rules.factors[indicator.code]),
                     )
                 else:
-                    self._set(row, indicator, *_quick(cell, proportion, period))
+                    self._set(row, indicator, *_quick(pool, proportion, period))
         row.exclusions = within(self._exclusions.get(unit, []), period, self.tally.months)
         return row
 
@@ -297,21 +271,25 @@ class Standings:
 
 
 def _quick(
-    cell: Cell, proportion: Proportion, period: str
+    pool: Pool, proportion: Proportion, period: str
 ) -> tuple[tuple[int, int], tuple[int, int]]:
-    rule = proportion.rule
     fixed = proportion.fixed[period]
-    shift = LANE_BITS * rule.numerator_lane
-    verified = cell.verified >> shift
-    top = verified & LANE_MASK
-    bottom = (verified >> LANE_BITS) & LANE_MASK if fixed is None else fixed
+    top, bottom = _counted(pool, pool.verified, proportion, fixed, verified=True)
     accepted = proportion.points(top, bottom)
-    if rule.fed_by_dossiers:
+    if proportion.rule.fed_by_dossiers:
         return (accepted, accepted), (top, bottom)
-    claimed = cell.claimed >> shift
-    top = claimed & LANE_MASK
-    bottom = (claimed >> LANE_BITS) & LANE_MASK if fixed is None else fixed
+    top, bottom = _counted(pool, pool.claimed, proportion, fixed, verified=False)
     return (proportion.points(top, bottom), accepted), (top, bottom)
+
+
+def _counted(
+    pool: Pool, lanes: int, proportion: Proportion, fixed: int | None, *, verified: bool
+) -> tuple[int, int]:
+    lanes >>= proportion.shift
+    bottom = (lanes >> LANE_BITS) & LANE_MASK if fixed is None else fixed
+    if proportion.keyed:
+        return pool.numerator(proportion.rule, verified=verified), bottom
+    return lanes & LANE_MASK, bottom
 
 
 def ranked(rows: Iterable[tuple[str, int]]) -> dict[str, int]:

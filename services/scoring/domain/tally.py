@@ -1,6 +1,6 @@
 """Counters of one plan version: facts enter and leave, time passes, and what was touched is remembered."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -9,63 +9,60 @@ from contracts.calendar import all_periods, last_month_of, local_date, month_of,
 from contracts.plan import LateReport, OverdueDossiers, Plan
 from services.scoring.domain.facts import ClaimFact, Dossier, Fact
 from services.scoring.domain.rules import (
-    LANE_BITS,
+    KEYED,
     NOTHING,
     BlocRules,
     Contribution,
     Keyed,
+    PartRule,
     claim_month,
+    lane,
 )
 
 CAUSES_KEPT = 20
 
 
 class Keys:
-    """Counts that go by key, and by how much the number in their lane changes with them."""
+    """Counts that go by key, lane by lane; what enters can leave again, in any order."""
 
-    __slots__ = ("_best", "_sums")
+    __slots__ = ("_amounts", "_sums")
 
     def __init__(self) -> None:
-        self._sums: dict[tuple[int, Any], int] = {}
-        """(lane, key) -> the sum, of which a cap counts."""
-        self._best: dict[tuple[int, Any], dict[int, int]] = {}
-        """(lane, key) -> amount -> how often; the greatest amount counts."""
+        self._sums: dict[int, dict[Any, int]] = {}
+        """Lane -> key -> the sum, of which a cap counts."""
+        self._amounts: dict[int, dict[Any, dict[int, int]]] = {}
+        """Lane -> key -> amount -> how often; the greatest amount counts."""
 
-    def add(self, keyed: Keyed, sign: int) -> int:
-        """Enter (+1) or take out (-1) one contribution; returns by how much the lane's number changes."""
+    def add(self, keyed: Keyed, sign: int) -> None:
+        """Enter (+1) or take out (-1) one contribution."""
         lane, key, amount, cap = keyed
-        slot = lane, key
         if cap is None:
-            return self._add_to_best(slot, amount, sign)
-        before = self._sums.get(slot, 0)
-        after = before + sign * amount
-        if after:
-            self._sums[slot] = after
+            amounts = self._amounts.setdefault(lane, {})
+            _add(amounts.setdefault(key, {}), amount, sign)
+            if not amounts[key]:
+                del amounts[key]
         else:
-            del self._sums[slot]
-        return (min(cap, after)) - (min(cap, before))
+            _add(self._sums.setdefault(lane, {}), key, sign * amount)
 
-    def _add_to_best(self, slot: tuple[int, Any], amount: int, sign: int) -> int:
-        amounts = self._best.setdefault(slot, {})
-        before = max(amounts, default=0)
-        count = amounts.get(amount, 0) + sign
-        if count:
-            amounts[amount] = count
-        else:
-            del amounts[amount]
-        after = max(amounts, default=0)
-        if not amounts:
-            del self._best[slot]
-        return after - before
+    def sums(self, lane: int) -> dict[Any, int]:
+        """Key -> its sum."""
+        return self._sums.get(lane, {})
 
-    def of_lane(self, lane: int) -> dict[Any, int]:
-        """Key -> its sum or its greatest amount, in one lane."""
-        best = {key: max(a) for (n, key), a in self._best.items() if n == lane}
-        return best | {key: total for (n, key), total in self._sums.items() if n == lane}
+    def greatest(self, lane: int) -> dict[Any, int]:
+        """Key -> its greatest amount."""
+        return {key: max(a) for key, a in self._amounts.get(lane, {}).items()}
+
+
+def _add(counts: dict[Any, int], key: object, amount: int) -> None:
+    after = counts.get(key, 0) + amount
+    if after:
+        counts[key] = after
+    else:
+        del counts[key]
 
 
 class Cell:
-    """Counters of one unit in one period: of verified facts (all dossiers are), and of all claims."""
+    """Counters of one unit in one month: of verified facts (all dossiers are), and of all claims."""
 
     __slots__ = ("claimed", "claimed_keys", "verified", "verified_keys")
 
@@ -76,7 +73,44 @@ class Cell:
         self.claimed_keys = Keys()
 
 
-EMPTY = Cell()
+class Pool:
+    """Counters of one unit over some months together: lanes add up, keyed counts unite."""
+
+    __slots__ = ("_cells", "claimed", "verified")
+
+    def __init__(self, cells: Sequence[Cell]) -> None:
+        self._cells = cells
+        self.verified = sum(cell.verified for cell in cells)
+        self.claimed = sum(cell.claimed for cell in cells)
+
+    def numerator(self, rule: PartRule, *, verified: bool) -> int:
+        """How much of a part there is."""
+        verified = verified or rule.fed_by_dossiers
+        if rule.part.measure.kind in KEYED:
+            return self.keyed(rule.numerator_lane, rule.cap, verified=verified)
+        return lane(self.verified if verified else self.claimed, rule.numerator_lane)
+
+    def denominator(self, rule: PartRule, *, verified: bool) -> int:
+        """Of how much, where facts make it."""
+        verified = verified or rule.fed_by_dossiers
+        if rule.part.measure.kind == "deduction":
+            return self.keyed(rule.denominator_lane, None, verified=verified)
+        return lane(self.verified if verified else self.claimed, rule.denominator_lane)
+
+    def keyed(self, number: int, cap: int | None, *, verified: bool) -> int:
+        """At most `cap` of each key together; without a cap the greatest amount of each key."""
+        keys = [c.verified_keys if verified else c.claimed_keys for c in self._cells]
+        if cap == 1:
+            return len(set().union(*(k.sums(number) for k in keys)))
+        united: dict[Any, int] = {}
+        for part in keys:
+            if cap is None:
+                for key, amount in part.greatest(number).items():
+                    united[key] = max(amount, united.get(key, 0))
+            else:
+                for key, amount in part.sums(number).items():
+                    united[key] = min(cap, amount + united.get(key, 0))
+        return sum(united.values())
 
 
 @dataclass(slots=True)
@@ -107,6 +141,7 @@ class Tally:
         self.rules = {bloc.code: BlocRules(plan, bloc) for bloc in plan.blocs}
         self._bloc = {unit.code: self.rules[unit.bloc] for unit in plan.units}
         self.cells: dict[tuple[str, str], Cell] = {}
+        """(unit, month) -> counters; longer periods are pooled from their months."""
         self.overdue: dict[tuple[int, str, str], set[str]] = {}
         """(exclusion rule, unit, month) -> overdue dossiers."""
         self.reports: dict[tuple[str, str], dict[str, date]] = {}
@@ -116,8 +151,6 @@ class Tally:
         """(unit, period) -> indicators touched, a bit each."""
         self._touched: dict[tuple[str, str], int] = {}
         """(unit, month) -> indicators touched by dossiers since the last `settle_touched`."""
-        self._cells_of: dict[tuple[str, str], tuple[Cell, ...]] = {}
-        """(unit, month) -> the cells of the month, its quarter, its year."""
         self.dirty_units: set[str] = set()
         """Units whose exclusions may have changed."""
         self.causes: dict[str, Causes] = {}
@@ -165,25 +198,23 @@ class Tally:
         if not touched or month not in self._spread:
             return
         place = fact.unit, month
-        change = entering.lanes - leaving.lanes
-        for cell in self._cells_of.get(place) or self._new_cells(place):
-            difference = change
-            if leaving.keyed is not entering.keyed:
-                for keyed in leaving.keyed:
-                    difference += cell.verified_keys.add(keyed, -1) << (LANE_BITS * keyed.lane)
-                for keyed in entering.keyed:
-                    difference += cell.verified_keys.add(keyed, 1) << (LANE_BITS * keyed.lane)
-            cell.verified += difference
+        cell = self._cell(place)
+        cell.verified += entering.lanes - leaving.lanes
+        if leaving.keyed is not entering.keyed:
+            for keyed in leaving.keyed:
+                cell.verified_keys.add(keyed, -1)
+            for keyed in entering.keyed:
+                cell.verified_keys.add(keyed, 1)
         self._touched[place] = self._touched.get(place, 0) | touched
         if leaving.spreads or entering.spreads:
             self._touch(fact.unit, self._spread[month], touched)
         self._cause(fact.unit, key)
 
-    def _new_cells(self, place: tuple[str, str]) -> tuple[Cell, ...]:
-        unit, month = place
-        cells = tuple(self.cells.setdefault((unit, p), Cell()) for p in periods_of(month))
-        self._cells_of[place] = cells
-        return cells
+    def _cell(self, place: tuple[str, str]) -> Cell:
+        cell = self.cells.get(place)
+        if cell is None:
+            cell = self.cells[place] = Cell()
+        return cell
 
     def _claim(self, key: str, fact: ClaimFact, sign: int) -> None:
         event = fact.event
@@ -196,11 +227,14 @@ class Tally:
         added = rules.of_claim(event)
         if not added.touched:
             return
-        place = event.unit, month
-        for cell in self._cells_of.get(place) or self._new_cells(place):
-            cell.claimed += sign * added.lanes + _keys(cell.claimed_keys, added, sign)
+        cell = self._cell((event.unit, month))
+        cell.claimed += sign * added.lanes
+        if event.state == "verified":
+            cell.verified += sign * added.lanes
+        for keyed in added.keyed:
+            cell.claimed_keys.add(keyed, sign)
             if event.state == "verified":
-                cell.verified += sign * added.lanes + _keys(cell.verified_keys, added, sign)
+                cell.verified_keys.add(keyed, sign)
         later = self._spread[month] if added.spreads else periods_of(month)
         self._touch(event.unit, later, added.touched)
         self._cause(event.unit, key)
@@ -275,9 +309,10 @@ class Tally:
                 self.dirty[unit.code, period] = everything
             self.dirty_units.add(unit.code)
 
-    def cell(self, unit: str, period: str) -> Cell:
-        """The counters of a unit in a period; empty ones when no fact touched it."""
-        return self.cells.get((unit, period), EMPTY)
+    def pool(self, unit: str, months: Iterable[str]) -> Pool:
+        """The counters of a unit over some months; zeros where no fact touched it."""
+        cells = self.cells
+        return Pool([cells[unit, month] for month in months if (unit, month) in cells])
 
     def rules_of(self, unit: str) -> BlocRules:
         """The compiled rules of the unit's bloc."""
@@ -287,10 +322,6 @@ class Tally:
         """Let many facts enter, none of which is inside."""
         for key, fact in facts:
             self.replace(key, None, fact)
-
-
-def _keys(keys: Keys, added: Contribution, sign: int) -> int:
-    return sum(keys.add(keyed, sign) << (LANE_BITS * keyed.lane) for keyed in added.keyed)
 
 
 def exclusion_kinds(

@@ -20,12 +20,11 @@ from services.scoring.domain.rules import (
     claim_month,
     dossier_fields,
     full_points,
-    lane,
     rescaling,
     rounded,
 )
 from services.scoring.domain.standings import counters, part_share
-from services.scoring.domain.tally import Tally
+from services.scoring.domain.tally import Pool, Tally
 from services.scoring.leaderboard.views import (
     Explanation,
     FactLine,
@@ -205,10 +204,10 @@ def _state(
     months = _months(plan, rules, period)
     claimed = accepted = False
     for month in months:
-        cell = tally.cell(row.unit.code, month)
+        pool = tally.pool(row.unit.code, (month,))
         for rule in rules:
-            claimed |= _any(cell.claimed, rule)
-            accepted |= _any(cell.verified, rule)
+            claimed |= _any(pool, rule, verified=False)
+            accepted |= _any(pool, rule, verified=True)
     if not claimed:
         return "missing"
     pending = any(
@@ -219,8 +218,10 @@ def _state(
     return "declared" if pending or not accepted else "verified"
 
 
-def _any(lanes: int, rule: PartRule) -> bool:
-    return bool(lane(lanes, rule.numerator_lane) or lane(lanes, rule.denominator_lane))
+def _any(pool: Pool, rule: PartRule, *, verified: bool) -> bool:
+    return bool(
+        pool.numerator(rule, verified=verified) or pool.denominator(rule, verified=verified)
+    )
 
 
 def _fact_line(

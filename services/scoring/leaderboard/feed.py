@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import date, datetime, timedelta
 from itertools import count
 
@@ -10,6 +11,7 @@ from pymongo.errors import PyMongoError
 
 from contracts.calendar import local_date, month_of, months_of, periods_of
 from contracts.events import BoardMoved, PlanPublished, Standing, UnitScored
+from contracts.packages import PackagePublished
 from contracts.plan import Bloc, Plan, Unit, in_force
 from contracts.streams import STANDING
 from contracts.wire import board_moved, standing
@@ -62,6 +64,8 @@ class Feed:
         self._journal = journal
         self._clock = clock
         self._versions: dict[str, dict[int, Plan]] = {}
+        self._official: dict[tuple[str, str], datetime] = {}
+        """(plan, period) -> when its package was published."""
         self._rows: dict[BoardKey, dict[str, tuple[int, Standing]]] = {}
         self._position: dict[BoardKey, int] = {}
         self._closes: dict[BoardKey, list[Document]] = {}
@@ -90,6 +94,14 @@ class Feed:
                 self._versions.setdefault(plan.id, {})[plan.version] = plan
         self._rules.clear()
         self._notify()
+
+    async def on_packages(self, packs: list[Pack]) -> None:
+        """Packages as they are published: the periods whose results are official."""
+        for pack in packs:
+            for line in pack.lines:
+                with suppress(ValueError):  # another event of the topic
+                    event = PackagePublished.model_validate_json(line)
+                    self._official[event.plan, event.period] = event.at
 
     async def on_entries(self, entries: list[Entry]) -> None:
         """Moves of the board from the bus; an entry that cannot be read is passed over, the store has its rows."""
@@ -280,6 +292,7 @@ class Feed:
             self.age_seconds,
             self.trouble(),
             self._ranked_rows(key, rules, found),
+            self._official.get((plan, period)),
         )
 
     async def board_as_of(

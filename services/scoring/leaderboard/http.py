@@ -64,6 +64,7 @@ def board_json(board: Board) -> dict[str, Any]:
         "as_of": board.as_of,
         "age_seconds": round(board.age_seconds, 1),
         "trouble": board.trouble,
+        "official_at": board.official_at,
         "rows": [row_json(row) for row in board.rows],
     }
 

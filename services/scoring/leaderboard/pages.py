@@ -7,6 +7,7 @@ from typing import Literal
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
+from contracts.calendar import local_date
 from contracts.plan import Plan
 from services.runtime.web.site import Site
 from services.scoring.leaderboard import drawing, rule_words, vocabulary, words as sentences
@@ -125,6 +126,7 @@ def _no_unit(site: Site, request: Request) -> HTMLResponse:
 
 
 _TOOLS: tuple[Callable[..., object], ...] = (
+    local_date,
     drawing.length,
     drawing.curve,
     as_units,

@@ -42,6 +42,8 @@ class Board:
     trouble: str | None
     """None, or which part stopped: `scoring`, `bus`."""
     rows: list[Row] = field(default_factory=list)
+    official_at: datetime | None = None
+    """When the period's award package was published."""
 
 
 @dataclass(frozen=True, slots=True)
