@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any, cast
 
 import httpx
@@ -12,19 +13,25 @@ from starlette.types import Receive, Scope, Send
 
 from services.intake.app import IntakeWeb
 from services.intake.http import INDICATOR_EVENTS, PORTAL_EVENTS, Endpoint, doors
+from services.proving import Elsewheres, prove
+from services.reports.http import Office, packages_api
+from services.reports.pages import reports_site
+from services.reports.web import ReportsWeb
 from services.runtime import metrics
 from services.runtime.access.app import AccessWeb
 from services.runtime.access.entrance import Entrance
+from services.runtime.access.guard import Guard
 from services.runtime.access.pages import access_site
 from services.runtime.access.refusals import Refusals
 from services.runtime.auth import AuthError, Keys, Role, TokenVerifier, bearer
 from services.runtime.health import Health
 from services.runtime.logging import configure, get_logger
 from services.runtime.process import serve, settle
-from services.runtime.resources import resources
+from services.runtime.resources import Resources, resources
 from services.runtime.settings import Settings
 from services.runtime.web.navigation import Navigation, NavLink
 from services.runtime.web.site import answer_errors_with_pages
+from services.scoring.closing_http import closing_api
 from services.scoring.leaderboard.app import LeaderboardWeb
 from services.scoring.leaderboard.feed import Feed
 from services.scoring.leaderboard.http import standings_api
@@ -119,17 +126,20 @@ def create_app(settings: Settings) -> Front:
             people = AccessWeb(own, verifier, access_site(NAME))
             intake = IntakeWeb(own, people.guard)
             board = LeaderboardWeb(own, site, people.guard)
+            reports = ReportsWeb(
+                own, reports_site(NAME), people.guard, Elsewheres(own), partial(prove, settings)
+            )
             front.doors = intake.endpoints
             front.entrance.find_session = people.access.find_session
             app.include_router(intake.router)
             people.mount(app)
             board.mount(app)
-            for face in (people, intake, board):
+            reports.mount(app)
+            for face in (people, intake, board, reports):
                 await stack.enter_async_context(face.running(health))
             app.state.navigation = Navigation(app, LINKS)
             await own.start_bus(health)
-            if settings.worker_urls:
-                health.watch("workers", workers.ask())
+            _watch_workers(settings, health, workers)
             settle()
             yield
             await health.stop()
@@ -139,6 +149,11 @@ def create_app(settings: Settings) -> Front:
     _operations(app, health)
     answer_errors_with_pages(app, site)
     return front
+
+
+def _watch_workers(settings: Settings, health: Health, workers: WorkerReadiness) -> None:
+    if settings.worker_urls:
+        health.watch("workers", workers.ask())
 
 
 def _empty_app(lifespan: Any = None) -> FastAPI:  # noqa: ANN401 - what FastAPI takes
@@ -157,6 +172,8 @@ def openapi() -> dict[str, Any]:
     app = _empty_app()
     app.include_router(doors(dict.fromkeys((PORTAL_EVENTS, INDICATOR_EVENTS), _not_running)))
     app.include_router(standings_api(cast("Feed", None)))
+    app.include_router(closing_api(cast("Resources", None), cast("Guard", None)))
+    app.include_router(packages_api(cast("Office", None), cast("Guard", None)))
     _operations(app, Health())
     return app.openapi()
 

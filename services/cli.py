@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 PLAN = Path("deploy/plans/phung-hiep-2023")
-WORKERS = {"scoring": "services.scoring.app"}
+WORKERS = {"scoring": "services.scoring.app", "reports": "services.reports.app"}
 """Name of each worker process -> the module that runs it."""
 TELL_EVERY_SECONDS = 10
 LEAST_MEMORY_BYTES = 1_000_000_000

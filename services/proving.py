@@ -108,7 +108,9 @@ async def against_system(journal: Journal, record: Record, sha256: str) -> list[
     ):
         found.append("data/frozen.json: not what was frozen")
     official = [event async for event in _events(journal, PACKAGE.name, _published)]
-    if any(e is not None and e.package == record.package and e.sha256 != sha256 for e in official):
+    if any(
+        e is not None and e.package == record.package and e.sha256 != sha256 for e in official
+    ):
         found.append("the file is not the one that was published")
     return found + await against_journal(journal, record.frozen)
 

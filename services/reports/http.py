@@ -4,7 +4,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -14,7 +14,7 @@ from services.reports.domain.decisions import Choice, Decision, Item, Present
 from services.reports.domain.figures import outcomes_of
 from services.reports.domain.record import Signatures
 from services.reports.domain.workflow import Package
-from services.reports.refusals import EXPECTED, Refusal, refusal_of
+from services.reports.refusals import Refusal
 from services.runtime.access.guard import Guard
 from services.runtime.audit import Audit
 from services.runtime.auth import Role
@@ -266,16 +266,6 @@ def _add_files(router: APIRouter, office: Office, guard: Guard) -> None:
         headers = {**FILE_HEADERS, "Content-Disposition": f'{how}; filename="{saved}"'}
         media = MEDIA.get(kind, "application/octet-stream")
         return Response(content, media_type=media, headers=headers)
-
-
-def answer_refusals(app: FastAPI) -> None:
-    """Expected refusals of the API as JSON; pages show their own."""
-
-    async def on_refusal(_: Request, error: Exception) -> Response:
-        return refused(refusal_of(error))
-
-    for kind in EXPECTED:
-        app.add_exception_handler(kind, on_refusal)
 
 
 def refused(found: Refusal) -> JSONResponse:

@@ -1,6 +1,6 @@
 """Every expected refusal of this service: its status, and its words in both languages. One table."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from services.reports.application import NoSuchPackageError
 from services.reports.domain.decisions import DecisionError
@@ -129,14 +129,14 @@ def refusal_of(error: Exception) -> Refusal:
     if isinstance(error, ChangedMeanwhileError):
         return refusal("changed_meanwhile")
     found = refusal(str(getattr(error, "code", "")))
-    if isinstance(error, WorkflowError):
-        return Refusal(found.status, found.code, found.vi, found.en, tuple(error.findings))
-    if isinstance(error, NominationError):
-        return Refusal(found.status, found.code, found.vi, found.en, field=error.field)
-    if isinstance(error, TemplateUnfitError) and error.names:
-        names = ", ".join(error.names)
-        return Refusal(found.status, found.code, f"{found.vi}: {names}", f"{found.en}: {names}")
-    return found
+    names = ", ".join(getattr(error, "names", ()))
+    return replace(
+        found,
+        vi=f"{found.vi}: {names}" if names else found.vi,
+        en=f"{found.en}: {names}" if names else found.en,
+        findings=tuple(getattr(error, "findings", ())),
+        field=getattr(error, "field", ""),
+    )
 
 
 def refusal(code: str) -> Refusal:

@@ -36,17 +36,20 @@ def closing_json(asked: Document) -> dict[str, Any]:
     return shown | {"at": asked["at"].isoformat()}
 
 
+def _closings(own: Resources) -> Closings:
+    database = mongo.database(own.client, own.settings, "scoring", durable=True)
+    return Closings(database["closings"])
+
+
 def closing_api(own: Resources, guard: Guard) -> APIRouter:
     """The routes below `/api/v1/closings`."""
     router = APIRouter(prefix="/api/v1/closings", tags=["closings"])
-    database = mongo.database(own.client, own.settings, "scoring", durable=True)
-    closings = Closings(database["closings"])
 
     @router.get("/{plan}")
     async def closed_periods(request: Request, plan: str) -> list[dict[str, Any]]:
         """Periods that are closed or about to be, in the order of their instants."""
         await guard.require(request, *WHO_SEES)
-        return [closing_json(asked) for asked in await closings.of_plan(plan)]
+        return [closing_json(asked) for asked in await _closings(own).of_plan(plan)]
 
     @router.post("/{plan}/{period}", status_code=202)
     async def close_period(request: Request, plan: str, period: str) -> Response:
@@ -56,7 +59,7 @@ def closing_api(own: Resources, guard: Guard) -> APIRouter:
         if versions is None:
             return refusal("no_such_plan")
         try:
-            asked = await closings.by_hand(versions, period, own.clock.now(), who.subject)
+            asked = await _closings(own).by_hand(versions, period, own.clock.now(), who.subject)
         except ClosingError as error:
             return refusal(error.code)
         except ValueError:  # not the form of a period

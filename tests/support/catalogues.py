@@ -10,7 +10,12 @@ ROOT = Path(__file__).resolve().parents[2]
 METHODS = [("**.py", "python"), ("**/templates/**.html", "jinja2")]
 KEYWORDS = {"_": None, "gettext": None, "plural": (1, 1)}
 OPTIONS = {"jinja2": {"silent": "false"}}
-FOLDERS = ("services/runtime/web", "services/runtime/access", "services/scoring/leaderboard")
+FOLDERS = (
+    "services/runtime/web",
+    "services/runtime/access",
+    "services/scoring/leaderboard",
+    "services/reports",
+)
 
 
 def used(folder: str) -> Catalog:
