@@ -14,9 +14,11 @@ from starlette.types import Receive, Scope, Send
 from services.intake.app import IntakeWeb
 from services.intake.http import INDICATOR_EVENTS, PORTAL_EVENTS, Endpoint, doors
 from services.proving import Elsewheres, prove
+from services.reports.collecting import Collection
+from services.reports.collecting_http import nominations_api
 from services.reports.http import Office, packages_api
 from services.reports.pages import reports_site
-from services.reports.web import ReportsWeb
+from services.reports.web import ReportsWeb, answer_refusals
 from services.runtime import metrics
 from services.runtime.access.app import AccessWeb
 from services.runtime.access.entrance import Entrance
@@ -30,7 +32,7 @@ from services.runtime.process import serve, settle
 from services.runtime.resources import Resources, resources
 from services.runtime.settings import Settings
 from services.runtime.web.navigation import Navigation, NavLink
-from services.runtime.web.site import answer_errors_with_pages
+from services.runtime.web.site import Site, answer_errors_with_pages
 from services.scoring.closing_http import closing_api
 from services.scoring.leaderboard.app import LeaderboardWeb
 from services.scoring.leaderboard.feed import Feed
@@ -114,7 +116,7 @@ class Front:
 def create_app(settings: Settings) -> Front:
     """All web faces on one origin."""
     health = Health()
-    site = leaderboard_site()
+    site, packages_site = leaderboard_site(), reports_site(NAME)
     workers = WorkerReadiness(settings.worker_urls)
     health.check("workers", workers.trouble)
 
@@ -124,10 +126,12 @@ def create_app(settings: Settings) -> Front:
             own = await stack.enter_async_context(resources(settings))
             verifier = TokenVerifier(Keys(settings.keys_dir).verifying())
             people = AccessWeb(own, verifier, access_site(NAME))
-            intake = IntakeWeb(own, people.guard)
-            board = LeaderboardWeb(own, site, people.guard)
+            intake, board = (
+                IntakeWeb(own, people.guard),
+                LeaderboardWeb(own, site, people.guard),
+            )
             reports = ReportsWeb(
-                own, reports_site(NAME), people.guard, Elsewheres(own), partial(prove, settings)
+                own, packages_site, people.guard, Elsewheres(own), partial(prove, settings)
             )
             front.doors = intake.endpoints
             front.entrance.find_session = people.access.find_session
@@ -147,8 +151,13 @@ def create_app(settings: Settings) -> Front:
     app = _empty_app(lifespan)
     front = Front(app, Refusals(site))
     _operations(app, health)
-    answer_errors_with_pages(app, site)
+    _answer_refusals(app, site, packages_site)
     return front
+
+
+def _answer_refusals(app: FastAPI, site: Site, packages_site: Site) -> None:
+    answer_errors_with_pages(app, site)
+    answer_refusals(app, packages_site)
 
 
 def _watch_workers(settings: Settings, health: Health, workers: WorkerReadiness) -> None:
@@ -173,7 +182,9 @@ def openapi() -> dict[str, Any]:
     app.include_router(doors(dict.fromkeys((PORTAL_EVENTS, INDICATOR_EVENTS), _not_running)))
     app.include_router(standings_api(cast("Feed", None)))
     app.include_router(closing_api(cast("Resources", None), cast("Guard", None)))
-    app.include_router(packages_api(cast("Office", None), cast("Guard", None)))
+    office, guard = cast("Office", None), cast("Guard", None)
+    app.include_router(packages_api(office, guard))
+    app.include_router(nominations_api(office, cast("Collection", None), guard))
     _operations(app, Health())
     return app.openapi()
 

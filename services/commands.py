@@ -130,8 +130,9 @@ def docs(
 
 def register(app: typer.Typer) -> None:
     """Add these commands to the command line."""
-    from services import demo, people_commands  # noqa: PLC0415
+    from services import demo, package_commands, people_commands  # noqa: PLC0415
 
+    app.add_typer(package_commands.commands, name="package")
     app.command("verify")(verify)
     app.command("docs")(docs)
     app.command("demo")(demo.demo)

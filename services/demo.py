@@ -46,6 +46,7 @@ def demo(
     stay: Annotated[bool, typer.Option(help="Keep running at the end.")] = True,
 ) -> None:
     """Install nothing, show everything: start, replay a simulated season live, stay running."""
+    from services.demo_packages import show_packages  # noqa: PLC0415
     from services.plan_files import read_plan  # noqa: PLC0415
     from services.runtime.datafolder import is_free  # noqa: PLC0415
 
@@ -58,7 +59,9 @@ def demo(
     with _running(data, port, plan, rate) as system:
         try:
             _replay(data, port, plan, seed, dossiers)
+            made = show_packages(data, port, plan)
             _tell_where(data, port)
+            _say("\n".join(["Award packages, made by sample people:", *made]))
             if stay:
                 system.wait()
         except KeyboardInterrupt:
@@ -246,9 +249,11 @@ The season is over and everything still runs. Where to look:
   {base}/?period=2023-Q3               a quarter, or a month: 2023-07
   {base}/units/phung-hiep-2023/31399   a unit: every indicator, its rule and the facts behind
   {base}/?display=wall                 for a big screen
+  {base}/packages                      award packages (sign in first, see README)
   {base}/openapi.json                  the HTTP interface
   {base}/metrics                       what operators watch
 Prove the numbers:   thidua verify --data {data}
+Prove a package:     thidua package verify {data}/packages/FILE --data {data}
 Send an event:       thidua token --data {data} --role portal   (see README)
 Stop with Ctrl-C."""
     )

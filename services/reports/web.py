@@ -13,6 +13,7 @@ from services.reports.app import store_of
 from services.reports.application import AskElsewhere, Packages
 from services.reports.archives import Archives
 from services.reports.collecting import Collection
+from services.reports.collecting_http import nominations_api
 from services.reports.collecting_pages import Counter, collecting_pages
 from services.reports.domain.record import Proof
 from services.reports.http import Office, packages_api, refused
@@ -32,6 +33,21 @@ Prove = Callable[[PeriodFrozen], Awaitable[Proof]]
 PROVE_EVERY_SECONDS = 2
 
 
+def answer_refusals(app: FastAPI, site: Site) -> None:
+    """Answer expected refusals: JSON for programs, a page for people. Before the application starts."""
+
+    async def on_refusal(request: Request, error: Exception) -> Response:
+        found = refusal_of(error)
+        if not wants_page(request):
+            return refused(found)
+        words = site.words_for(request)
+        title = words.gettext("Không thực hiện được")
+        return site.failure(request, found.status, title, found.text(words.lang), "/packages")
+
+    for kind in EXPECTED:
+        app.add_exception_handler(kind, on_refusal)
+
+
 class ReportsWeb:
     """Packages, their pages and their interface.
 
@@ -46,9 +62,14 @@ class ReportsWeb:
         packages = Packages(self._store, own.journal, own.clock, ask)
         database = mongo.database(own.client, own.settings, "reports", durable=True)
         self._office = Office(packages, self._archives, Audit(database, own.clock), own.clock)
-        most = ReportsSettings().reports_template_bytes
+        self._collection = Collection(packages)
         self._counter = Counter(
-            self._office, Collection(packages), guard, site, own.clock, most
+            self._office,
+            self._collection,
+            guard,
+            site,
+            own.clock,
+            ReportsSettings().reports_template_bytes,
         )
         self._guard = guard
         self._site = site
@@ -57,20 +78,9 @@ class ReportsWeb:
     def mount(self, app: FastAPI) -> None:
         """Add its routes."""
         app.include_router(packages_api(self._office, self._guard))
+        app.include_router(nominations_api(self._office, self._collection, self._guard))
         app.include_router(collecting_pages(self._counter))
         app.include_router(pages(self._office, self._guard, self._site))
-        for kind in EXPECTED:
-            app.add_exception_handler(kind, self._on_refusal)
-
-    async def _on_refusal(self, request: Request, error: Exception) -> Response:
-        """Expected refusals: JSON for programs, a page for people."""
-        found = refusal_of(error)
-        if not wants_page(request):
-            return refused(found)
-        text = found.text(self._site.words_for(request).lang)
-        words = self._site.words_for(request)
-        title = words.gettext("Không thực hiện được")
-        return self._site.failure(request, found.status, title, text, "/packages")
 
     @asynccontextmanager
     async def running(self, health: Health) -> AsyncIterator[None]:

@@ -4,18 +4,23 @@ import hashlib
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from contracts.events import DossierRecorded
 from contracts.packages import PackagePublished, PeriodFrozen
 from contracts.plan import Plan
 from contracts.submissions import AppealDecided, AppealLodged, ItemReviewed, SubmissionMade
+from contracts.wire import to_event, to_line
 from services.proving import Elsewheres, against_system
 from services.publishing import publish
 from services.reports.app import store_of, worker
 from services.reports.application import Packages
 from services.reports.building import Builder
+from services.reports.domain import workflow
 from services.reports.domain.decisions import Choice, Decision, DecisionError, Present
+from services.reports.domain.figures import outcomes_of
 from services.reports.domain.gate import Elsewhere
 from services.reports.domain.record import Proof, Signatures
 from services.reports.domain.workflow import Package, WorkflowError
@@ -94,8 +99,6 @@ async def settle_everything(packages: Packages) -> None:
     await packages.store.nominate(SMALL.id, "2023", nomination(1, "Nguyễn Thị Mẫu"))
     while True:
         record = await packages.record(await packages.get(FROZEN.id))
-        from services.reports.domain.figures import outcomes_of  # noqa: PLC0415
-
         items = [
             item for outcome in outcomes_of(record).values() for item in outcome.open_items
         ]
@@ -131,9 +134,7 @@ async def test_a_package_goes_from_draft_to_published_and_proves_itself(
     await packages.sign(FROZEN.id, "a-3")
     published = await packages.publish(FROZEN.id, "a-3")
     assert [step.action for step in published.history] == ["checked", "signed", "published"]
-    with pytest.raises(WorkflowError, match="not_a_draft"):
-        await packages.decide(FROZEN.id, answer(TIE, "order", ("31393", "31396")))
-
+    await _refuses_changes(packages)
     path = tmp_path / "package.zip"
     archive = packages.store.archive(FROZEN.id, published.build.done)
     path.write_bytes(b"".join([chunk async for chunk in archive]))
@@ -150,13 +151,16 @@ async def test_a_package_goes_from_draft_to_published_and_proves_itself(
     assert checked.official
 
 
+async def _refuses_changes(packages: Packages) -> None:
+    with pytest.raises(WorkflowError, match="not_a_draft"):
+        await packages.decide(FROZEN.id, answer(TIE, "order", ("31393", "31396")))
+
+
 async def test_events_that_a_crash_kept_back_are_told_once(
     packages: Packages, own: Resources
 ) -> None:
     await packages.store.keep_proof(FROZEN.id, Proof(differences=0, software="0"))
     await settle_everything(packages)
-    from services.reports.domain import workflow  # noqa: PLC0415
-
     package = await packages.get(FROZEN.id)
     await packages.store.save(workflow.check(package, "a-1", own.clock.now(), []))
     for _ in range(2):
@@ -184,8 +188,6 @@ async def test_a_decision_counts_only_with_a_second_persons_confirmation(
     await packages.decide(FROZEN.id, answer(TIE, "order", ("31396", "31393")))
 
     async def first() -> str | None:
-        from services.reports.domain.figures import outcomes_of  # noqa: PLC0415
-
         record = await packages.record(await packages.get(FROZEN.id))
         places = outcomes_of(record)["commune"].places
         return next((place.unit for place in places if place.award == "first"), None)
@@ -249,7 +251,7 @@ async def test_open_reviews_appeals_and_what_waits_elsewhere_keep_it_provisional
     assert {"dead_letters_unknown", "quarantined_unknown"} <= set(await codes(None))
 
 
-def _times(example: dict[str, object]) -> dict[str, object]:
+def _times(example: dict[str, Any]) -> dict[str, Any]:
     made = {
         k: datetime.fromisoformat(str(v)) if k == "at" else v
         for k, v in example.items()
@@ -335,9 +337,6 @@ async def test_what_is_set_aside_elsewhere_is_counted_without_being_read(
 ) -> None:
     ask = Elsewheres(own)
     assert await ask(FROZEN) == Elsewhere(0, 0)
-    from contracts.events import DossierRecorded  # noqa: PLC0415
-    from contracts.wire import to_event, to_line  # noqa: PLC0415
-
     line = to_line(to_event(DossierRecorded.example | {"procedure": "9.999"}))
     later = to_line(
         to_event(

@@ -145,7 +145,7 @@ def rows_of(docx_file: bytes) -> list[list[str]]:
     ]
 
 
-def summed(sheet: Any, formula: str) -> Decimal:
+def summed(sheet: Any, formula: Any) -> Decimal:
     """Our few formulas, worked out: =SUM(a:b) and =a*b."""
     total = re.fullmatch(r"=SUM\((\w+):(\w+)\)", formula)
     if total:
