@@ -59,6 +59,7 @@ def demo(
     with _running(data, port, plan, rate) as system:
         try:
             _replay(data, port, plan, seed, dossiers)
+            _say("The season is over. Sample people settle and check the award packages …")
             made = show_packages(data, port, plan)
             _tell_where(data, port)
             _say("\n".join(["Award packages, made by sample people:", *made]))

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from contracts.plan import Plan
 
-PATIENCE_SECONDS = 120
+PATIENCE_SECONDS = 600
 PAUSE_SECONDS = 0.3
 FOLDER = "packages"
 PEOPLE = (

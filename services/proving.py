@@ -65,7 +65,9 @@ async def against_journal(journal: Journal, frozen: PeriodFrozen) -> list[str]:
         frozen.log_sha256,
     ):
         found.append("the journal's packs up to the closing are not those that were frozen")
-    rows = shadow_standings(plan, lines, local_date(frozen.at), {key for key, _ in plans})
+    rows = shadow_standings(
+        plan, lines, local_date(frozen.at), {key for key, _ in plans}, [frozen.period]
+    )
     return [*found, *_rows(frozen, rows)]
 
 

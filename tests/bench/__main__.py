@@ -24,7 +24,7 @@ from tests.bench.sample import plan_with
 from tests.bench.system import System, running
 
 UNITS = (15, 3_321)
-NAMES = ("sustained", "freshness", "singles", "restart", "history", "yardsticks")
+NAMES = ("sustained", "freshness", "singles", "restart", "history", "yardsticks", "packages")
 OUT = Path(".data/bench")
 
 
@@ -42,12 +42,14 @@ class Bench:
 
     async def run(self) -> None:
         """Everything wanted, one after the other."""
-        if self._only - {"history"}:
+        if self._only - {"history", "packages"}:
             await self._try(f"{UNITS[0]} units", self._system(UNITS[0]))
         if "yardsticks" in self._only:
             await self._try("yardsticks", self._yardsticks())
         if "history" in self._only:
             await self._try("history", self._history())
+        if "packages" in self._only:
+            await self._try("packages", self._packages())
         if "sustained" in self._only:
             await self._try(f"{UNITS[1]:,} units", self._system(UNITS[1]))
 
@@ -67,6 +69,10 @@ class Bench:
             slice_events=self._sizes.history_slice,
             units=UNITS[0],
         )
+
+    async def _packages(self) -> None:
+        say(f"a national package: {UNITS[1]:,} units")
+        self.results["packages"] = await parts.run("packages", "national", units=UNITS[1])
 
     def _path(self, units: int) -> Path:
         return self._folder / f"events-{units}.jsonl"

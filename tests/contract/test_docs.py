@@ -22,7 +22,18 @@ DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("con
 READMES = [ROOT / "README.md", ROOT / "README.vi.md"]
 MADE = {"docs/asyncapi.json", "docs/openapi.json"}
 """Written by `make docs`."""
-OURS = ("intake_", "journal_", "catch_up_", "consumer_", "dead_letters", "scoring_", "board_")
+OURS = (
+    *(
+        "intake_",
+        "journal_",
+        "catch_up_",
+        "consumer_",
+        "dead_letters",
+        "scoring_",
+        "board_",
+        "reports_",
+    ),
+)
 each = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda p: str(p.relative_to(ROOT)))
 
 
