@@ -46,7 +46,6 @@ def demo(
     stay: Annotated[bool, typer.Option(help="Keep running at the end.")] = True,
 ) -> None:
     """Install nothing, show everything: start, replay a simulated season live, stay running."""
-    from services.demo_packages import show_packages  # noqa: PLC0415
     from services.plan_files import read_plan  # noqa: PLC0415
     from services.runtime.datafolder import is_free  # noqa: PLC0415
 
@@ -60,7 +59,7 @@ def demo(
         try:
             _replay(data, port, plan, seed, dossiers)
             _say("The season is over. Sample people settle and check the award packages …")
-            made = show_packages(data, port, plan)
+            made = _made_packages(data, port, plan)
             _tell_where(data, port)
             _say("\n".join(["Award packages, made by sample people:", *made]))
             if stay:
@@ -238,6 +237,15 @@ class _Progress:
             f"{today:%d/%m/%Y}  {bar} {share:4.0%}  {sent:>7,} events"
             f"  1st: {leader['name']} {leader['points'][:-2]}"
         )
+
+
+def _made_packages(data: Path, port: int, plan: "Plan") -> list[str]:
+    from services.demo_packages import PackageLateError, show_packages  # noqa: PLC0415
+
+    try:
+        return show_packages(data, port, plan)
+    except PackageLateError as late:
+        raise DemoError(str(late)) from None
 
 
 def _tell_where(data: Path, port: int) -> None:

@@ -21,6 +21,10 @@ REASON = "Theo ý kiến thống nhất tại cuộc họp mẫu của bản tr�
 PRESENT = [{"name": "Người Mẫu Một", "office": "Phòng Văn hóa và Thông tin (mẫu)"}]
 
 
+class PackageLateError(Exception):
+    """A package is not ready in time."""
+
+
 class Cast:
     """Sample accounts, each with a client of its own."""
 
@@ -77,7 +81,6 @@ def _built(package: dict[str, Any]) -> bool:
 def _wait(cast: Cast, key: str, good: Any) -> dict[str, Any]:  # noqa: ANN401 - a predicate
     import httpx  # noqa: PLC0415
 
-    from services.demo import DemoError  # noqa: PLC0415
     from services.runtime.clock import monotonic_seconds  # noqa: PLC0415
 
     end = monotonic_seconds() + PATIENCE_SECONDS
@@ -90,7 +93,7 @@ def _wait(cast: Cast, key: str, good: Any) -> dict[str, Any]:  # noqa: ANN401 - 
             found: dict[str, Any] = answer.json()
             return found
         time.sleep(PAUSE_SECONDS)
-    raise DemoError(f"the package {key} is not ready after {PATIENCE_SECONDS} s")
+    raise PackageLateError(f"the package {key} is not ready after {PATIENCE_SECONDS} s")
 
 
 def _step(client: "httpx.Client", key: str, action: str) -> dict[str, Any] | None:

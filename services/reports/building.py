@@ -27,6 +27,10 @@ SECONDS = Gauge("reports_build_seconds", "How long the last archive took.")
 LOOK_SECONDS = 0.5
 
 
+class OutdatedError(Exception):
+    """The package was changed while its archive was being built."""
+
+
 class Builder:
     """The worker's loop."""
 
@@ -34,6 +38,7 @@ class Builder:
         self._packages = packages
         self._store = packages.store
         self._steps = (0, 0)
+        self._outdated = False
 
     async def keep(self) -> None:
         """Look for what is wanted and not there, for ever."""
@@ -60,6 +65,8 @@ class Builder:
             path = Path(folder) / "package.zip"
             try:
                 manifest = await self._watched(package, record, templates, path)
+            except OutdatedError:
+                return
             except Exception as error:
                 FAILED.inc()
                 log.exception("a package could not be built", package=package.id)
@@ -85,11 +92,15 @@ class Builder:
         self, package: Package, record: Record, templates: Templates, path: Path
     ) -> dict[str, Any]:
         """Build in a thread, and write down how far it is."""
-        self._steps = (0, 0)
+        self._steps, self._outdated = (0, 0), False
         work = asyncio.create_task(asyncio.to_thread(self._write, record, templates, path))
         while not work.done():
             await asyncio.wait([work], timeout=LOOK_SECONDS)
             await self._store.progress(package.id, *self._steps)
+            current = await self._store.package(package.id)
+            self._outdated = (
+                current is not None and current.build.wanted != package.build.wanted
+            )
         return await work
 
     def _write(self, record: Record, templates: Templates, path: Path) -> dict[str, Any]:
@@ -97,6 +108,8 @@ class Builder:
             return build(record, vietnamese_key, target, templates, self._tell)
 
     def _tell(self, done: int, total: int) -> None:
+        if self._outdated:
+            raise OutdatedError
         self._steps = (done, total)
 
 
