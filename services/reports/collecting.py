@@ -111,13 +111,17 @@ class Collection:
         return known
 
     async def quotas(self, plan: str, period: str) -> dict[str, int]:
-        """Unit -> people that its award allows; empty before the period is closed."""
+        """Unit -> people that its award allows, or its bloc together; empty before the period is closed."""
         package = await self._store.package(f"{plan}:{period}:1")
         if package is None:
             return {}
-        outcomes = outcomes_of(await self._packages.record(package))
+        record = await self._packages.record(package)
+        outcomes = outcomes_of(record)
+        shared = {bloc.code: bloc.bloc_individuals for bloc in record.plan.blocs}
         return {
-            unit: number for o in outcomes.values() for unit, number in o.individuals.items()
+            unit.code: outcomes[unit.bloc].individuals.get(unit.code, 0) + shared[unit.bloc]
+            for unit in record.plan.units
+            if unit.bloc in outcomes
         }
 
     async def cockpits(

@@ -61,7 +61,7 @@ def summary_report(figures: Figures) -> Document:
         paragraph(
             f"Thực hiện Kế hoạch số {plan.decision}, {sum(len(b.lines) for b in figures.blocs)} đơn vị thuộc "
             f"{len(figures.blocs)} khối tham gia thi đua từ {vn.day(plan.starts_on)} đến {vn.day(plan.ends_on)}. "
-            f"Số liệu chốt lúc {frozen.at.astimezone(frozen.at.tzinfo):%H:%M} {vn.long_date(frozen.at.date())}, "
+            f"Số liệu chốt lúc {vn.moment(frozen.at)}, "
             f"trên cơ sở {vn.number(frozen.events)} sự kiện đã ghi nhận."
         ),
         Heading(text="II. Kết quả xếp hạng"),
@@ -321,8 +321,8 @@ def _item(
         *blocks,
         paragraph(f"Kết quả: {answer}{order}. Lý do: {decision.reason.rstrip('.')}."),
         paragraph(
-            f"Ghi nhận {decision.at:%H:%M %d/%m/%Y}, xác nhận bởi người thứ hai "
-            f"{decision.confirmed_at or decision.at:%H:%M %d/%m/%Y}."
+            f"Ghi nhận lúc {vn.moment(decision.at)}; người thứ hai xác nhận lúc "
+            f"{vn.moment(decision.confirmed_at or decision.at)}."
         ),
     ]
 

@@ -1,6 +1,8 @@
 """How documents of Vietnamese offices write numbers, money, dates and periods."""
 
-from datetime import date
+from datetime import date, datetime
+
+from contracts.calendar import LOCAL
 
 UNIT_OF_POINTS = 10_000
 DASH = "\N{EN DASH}"
@@ -44,6 +46,11 @@ def long_date(value: date) -> str:
     """`ngày 05 tháng 01 năm 2024`: days below ten and the first two months with a zero (Decree 30/2020)."""
     month = f"{value.month:02d}" if value.month <= 2 else str(value.month)  # noqa: PLR2004
     return f"ngày {value.day:02d} tháng {month} năm {value.year}"
+
+
+def moment(value: datetime) -> str:
+    """`17:05 ngày 05/01/2024`, as the clocks in Việt Nam show it."""
+    return f"{value.astimezone(LOCAL):%H:%M ngày %d/%m/%Y}"
 
 
 def period(code: str) -> str:

@@ -135,7 +135,9 @@ def _layout(made: Document, *widths: float) -> Table:
 def _head(made: Document) -> None:
     table = _layout(made, 73, 92)
     left, right = table.rows[0].cells
+    _say(left, "{%p if superior %}", 12)
     _say(left, "{{ superior }}", 12)
+    _say(left, "{%p endif %}", 12)
     _say(left, "{{ issuer }}", 12, bold=True)
     _rule(_say(left, "", 2), 25, 25)
     _say(right, NATION, 12, bold=True)
