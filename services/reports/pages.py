@@ -15,7 +15,7 @@ from contracts.calendar import local_date
 from services.reports import vocabulary
 from services.reports.comparing import compared
 from services.reports.domain import vietnamese as vn
-from services.reports.domain.decisions import Present
+from services.reports.domain.decisions import DecisionError, Present
 from services.reports.domain.figures import Figures, outcomes_of
 from services.reports.domain.record import Record, Signatures
 from services.reports.domain.workflow import Package
@@ -293,7 +293,7 @@ async def _item_page(  # noqa: PLR0913, PLR0917 - what was typed, and what is wr
     view = await desk.view(request, key)
     found = next((one for one in view.items if one.key == item), None)
     if found is None:
-        return await desk.package_page(request, key)
+        raise DecisionError("no_such_item")
     typed = {name: values[0] for name, values in form.items()}
     return desk.site.page(
         request,
