@@ -21,10 +21,13 @@ from services.reports.pages import reports_site
 from services.reports.web import ReportsWeb, answer_refusals
 from services.runtime import metrics
 from services.runtime.access.app import AccessWeb
+from services.runtime.access.application import Access
 from services.runtime.access.entrance import Entrance
 from services.runtime.access.guard import Guard
+from services.runtime.access.http import access_api
 from services.runtime.access.pages import access_site
 from services.runtime.access.refusals import Refusals
+from services.runtime.access.rules import everybody
 from services.runtime.auth import AuthError, Keys, Role, TokenVerifier, bearer
 from services.runtime.health import Health
 from services.runtime.logging import configure, get_logger
@@ -126,13 +129,10 @@ def create_app(settings: Settings) -> Front:
             own = await stack.enter_async_context(resources(settings))
             verifier = TokenVerifier(Keys(settings.keys_dir).verifying())
             people = AccessWeb(own, verifier, access_site(NAME))
-            intake, board = (
-                IntakeWeb(own, people.guard),
-                LeaderboardWeb(own, site, people.guard),
-            )
-            reports = ReportsWeb(
-                own, packages_site, people.guard, Elsewheres(own), partial(prove, settings)
-            )
+            intake = IntakeWeb(own, people.guard)
+            board = LeaderboardWeb(own, site, people.guard)
+            people.units = board.units
+            reports = _reports(own, packages_site, people.guard)
             front.doors = intake.endpoints
             front.entrance.find_session = people.access.find_session
             app.include_router(intake.router)
@@ -153,6 +153,10 @@ def create_app(settings: Settings) -> Front:
     _operations(app, health)
     _answer_refusals(app, site, packages_site)
     return front
+
+
+def _reports(own: Resources, site: Site, guard: Guard) -> ReportsWeb:
+    return ReportsWeb(own, site, guard, Elsewheres(own), partial(prove, own.settings))
 
 
 def _answer_refusals(app: FastAPI, site: Site, packages_site: Site) -> None:
@@ -181,8 +185,9 @@ def openapi() -> dict[str, Any]:
     app = _empty_app()
     app.include_router(doors(dict.fromkeys((PORTAL_EVENTS, INDICATOR_EVENTS), _not_running)))
     app.include_router(standings_api(cast("Feed", None)))
-    app.include_router(closing_api(cast("Resources", None), cast("Guard", None)))
     office, guard = cast("Office", None), cast("Guard", None)
+    app.include_router(access_api(cast("Access", None), guard))
+    app.include_router(closing_api(cast("Resources", None), guard))
     app.include_router(packages_api(office, guard))
     app.include_router(nominations_api(office, cast("Collection", None), guard))
     _operations(app, Health())
@@ -194,16 +199,16 @@ async def _not_running(_: Request) -> Response:
 
 
 def _operations(app: FastAPI, health: Health) -> None:
-    @app.get("/healthz", tags=["operations"])
+    @app.get("/healthz", tags=["operations"], openapi_extra=everybody())
     async def healthz() -> dict[str, bool]:
         return {"alive": True}
 
-    @app.get("/readyz", tags=["operations"])
+    @app.get("/readyz", tags=["operations"], openapi_extra=everybody())
     async def readyz() -> Response:
         troubles = health.troubles()
         return JSONResponse(troubles or {"ready": True}, 503 if troubles else 200)
 
-    @app.get("/metrics", tags=["operations"])
+    @app.get("/metrics", tags=["operations"], openapi_extra=everybody())
     async def measured() -> Response:
         return metrics.exposition()
 

@@ -262,7 +262,7 @@ class _System:
         sys.stdout.flush()
 
     async def _welcome(self) -> None:
-        """When nobody can sign in yet: say how the first administrator does."""
+        """When no administrator can sign in yet: say how one does."""
         from services.people_commands import first_link  # noqa: PLC0415
         from services.runtime.datafolder import settings_for  # noqa: PLC0415
         from services.runtime.resources import resources  # noqa: PLC0415
@@ -271,9 +271,7 @@ class _System:
         async with resources(settings_for(self._data, self._running)) as own:
             link = await first_link(own, f"http://{HOST}:{self._port}")
         if link is not None:
-            tell(
-                "thidua", f"nobody can sign in yet; the administrator sets a password at {link}"
-            )
+            tell("thidua", f"no administrator can sign in yet; one sets a password at {link}")
 
     async def _ready(self) -> None:
         """Wait until the web process says that it and the workers are ready."""

@@ -29,7 +29,7 @@ def welcome_address(address: str | None, code: str) -> str:
 
 
 async def first_link(own: "Resources", address: str) -> str | None:
-    """The link of the first administrator; None when somebody can sign in."""
+    """The link of the first administrator; None when one can sign in."""
     from services.runtime.access.app import access_of  # noqa: PLC0415
 
     access = access_of(own)

@@ -23,6 +23,7 @@ from services.intake.domain.reading import (
 )
 from services.intake.domain.reasons import Reason
 from services.runtime.access.guard import Guard
+from services.runtime.access.rules import access
 from services.runtime.auth import Role
 from services.runtime.journal import JournalFullError, JournalUnavailableError
 
@@ -248,7 +249,7 @@ def doors(found: dict[str, Endpoint]) -> APIRouter:
             methods=["POST"],
             status_code=202,
             responses=_ANSWERS,
-            openapi_extra=extra,
+            openapi_extra=extra | access(Role.PORTAL),
             response_class=Response,
         )
     return api

@@ -4,7 +4,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from pydantic import AliasChoices, AwareDatetime, Field
+from pydantic import AliasChoices, AwareDatetime, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -36,6 +36,12 @@ class Settings(BaseSettings):
     """A person who did nothing for so long is signed out; real hours."""
     session_hours: float = Field(24.0 * 7, gt=0)
     """A person signs in anew at the latest after so long; real hours."""
+    oidc_issuer: str = ""
+    """Address of the office's OpenID Connect provider; empty: people sign in with passwords only."""
+    oidc_client_id: str = ""
+    oidc_client_secret: SecretStr = SecretStr("")
+    oidc_client_secret_file: Path | None = None
+    """File that holds the secret, instead of the variable."""
     clock_start: AwareDatetime | None = None
     """Simulated time shown at `clock_anchor`; unset: real time."""
     clock_anchor: AwareDatetime | None = None

@@ -1,7 +1,6 @@
 """The leaderboard's pages in a real browser, against invented standings and a stream that the test directs."""
 
 import re
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -9,22 +8,15 @@ from dataclasses import dataclass, field
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from tests.support.chromium import CHROMIUM, FLAGS
 from tests.support.sample_boards import SampleBoards, Stage, board_object, serving
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed"),
     pytest.mark.timeout(120),
 ]
 UNIT = "31399"
 PLAN = "phung-hiep-2023"
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 WALL = "/?display=wall"
 PAGES = [
     "/",

@@ -443,3 +443,42 @@ def test_a_page_that_is_not_there_says_so_to_people(client: httpx.Client) -> Non
     answer = client.get("/nowhere", headers={"Accept": "text/html"})
     assert answer.status_code == 404
     assert "<html" in answer.text
+
+
+def test_the_first_start_says_how_the_administrator_gets_in(program: System) -> None:
+    said = next(line for line in program.output if "/welcome?code=" in line)
+    link = said[said.index("http") :]
+    code = link.partition("code=")[2]
+    with httpx.Client(base_url=program.base, headers={"Origin": program.base}) as browser:
+        assert browser.get(link).status_code == 200
+        fields = {"code": code, "new": "một câu dễ nhớ", "again": "một câu dễ nhớ"}
+        assert browser.post("/welcome", data=fields).status_code == 303
+        assert browser.get("/api/v1/session").json()["grants"] == {"admin": []}
+        assert browser.get(link).status_code == 404
+
+
+def test_people_are_added_from_the_command_line_and_the_audit_tells_of_it(
+    program: System,
+) -> None:
+    data = ("--data", str(program.data))
+    person = ("--login", "lan", "--name", "Lan", "--role", "officer")
+    wrong = command("person", "add", *data, *person)
+    assert (wrong.returncode, "needs at least one unit" in wrong.stderr) == (2, True)
+    added = command("person", "add", *data, *person, "--unit", "31399")
+    assert added.stdout.startswith(f"{program.base}/welcome?code=")
+    again = command("person", "add", *data, *person, "--unit", "31399")
+    assert (again.returncode, "has this login" in again.stderr) == (1, True)
+    assert (
+        "lan  Lan  officer (31399)  has set no password"
+        in command("person", "list", *data).stdout
+    )
+    newer = command("person", "link", "lan", *data).stdout.strip()
+    assert httpx.get(added.stdout.strip()).status_code == 404
+    assert httpx.get(newer).status_code == 200
+    entries = [
+        json.loads(line) for line in command("audit", "export", *data).stdout.split("\n")[:-1]
+    ]
+    assert [e["sequence"] for e in entries] == list(range(1, len(entries) + 1))
+    assert "account.made" in {e["action"] for e in entries}
+    verified = command("audit", "verify", *data)
+    assert (verified.returncode, verified.stdout.split("\n")[-2]) == (0, "0 faults")

@@ -8,45 +8,62 @@ from typing import Any
 
 import httpx
 import pytest
+import pytest_asyncio
+from pymongo.errors import ServerSelectionTimeoutError
 
 from services.app import Front
 from services.runtime.access.accounts import NewAccount
 from services.runtime.access.app import access_of
-from services.runtime.access.application import OPERATOR, Access, Visitor
+from services.runtime.access.application import (
+    OPERATOR,
+    Access,
+    Visitor,
+    WrongPasswordError,
+)
+from services.runtime.access.sessions import hash_of
 from services.runtime.access.throttle import (
     TRIES_A_LOGIN,
     TRIES_AN_ADDRESS,
     Throttle,
     ThrottledError,
 )
+from services.runtime.audit import verify
 from services.runtime.auth import Keys, Role, issue
 from services.runtime.clock import wall_now
+from services.runtime.embedded import Addresses
 from services.runtime.mongo import Collection
 from services.runtime.resources import Resources, resources
-from services.runtime.settings import Settings
+from tests.support.databases import settings_apart
 from tests.support.people import Person, client_in, make_person
 from tests.support.web import started
 
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("access")]
 PAGE = {"Accept": "text/html", "Origin": "http://test"}
 PASSWORD = "một câu ngắn dễ nhớ"  # noqa: S105 - invented
 HERE = Visitor("127.0.0.1", "test")
 COOKIE = re.compile(r"session=([\w-]+); HttpOnly; Path=/; SameSite=lax$")
 
 
-@pytest.fixture
-async def own(settings: Settings) -> AsyncIterator[Resources]:
-    async with resources(settings) as own:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def own(
+    databases: Addresses, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Resources]:
+    async with resources(settings_apart(databases, tmp_path_factory.mktemp("access"))) as own:
         yield own
 
 
-@pytest.fixture
-async def front(settings: Settings) -> AsyncIterator[Front]:
-    async with started(settings) as front:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def front(own: Resources) -> AsyncIterator[Front]:
+    async with started(own.settings) as front:
         yield front
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module", autouse=True)
 async def access(own: Resources, front: Front) -> Access:
+    """Accounts of which there are none yet."""
+    for name in ("accounts", "sessions", "sign_in_tries", "audit"):
+        await collection(own, name).delete_many({})
+    await own.client[own.settings.database_prefix + "journal"]["audit_anchors"].delete_many({})
     return access_of(own)
 
 
@@ -255,7 +272,7 @@ async def test_what_another_site_makes_a_browser_send_is_refused(
 
 
 async def test_another_site_cannot_sign_somebody_in_and_a_token_needs_no_origin(
-    front: Front, access: Access, settings: Settings
+    front: Front, access: Access, own: Resources
 ) -> None:
     await settled(access)
     async with client_in(front, headers=PAGE) as client:
@@ -267,7 +284,7 @@ async def test_another_site_cannot_sign_somebody_in_and_a_token_needs_no_origin(
         assert answer.status_code == 403
         assert "trang khác" in answer.text
         assert (await post_sign_in(client)).status_code == 303
-    token = issue(Keys(settings.keys_dir).signing(), Role.PORTAL)
+    token = issue(Keys(own.settings.keys_dir).signing(), Role.PORTAL)
     async with client_in(front, headers={"Authorization": f"Bearer {token}"}) as client:
         answer = await client.post("/api/v1/portal/events", json=[])
         assert answer.status_code == 202
@@ -278,10 +295,12 @@ async def test_too_many_wrong_passwords_slow_a_login_down_and_the_right_one_does
 ) -> None:
     code = await settled(access)
     await settled(access, "binh")
-    tries = [access.sign_in("an", "wrong", HERE) for _ in range(TRIES_A_LOGIN)]
-    assert {type(e).__name__ for e in await asyncio.gather(*tries, return_exceptions=True)} == {
-        "WrongPasswordError"
-    }
+    throttle = Throttle(own.client[own.settings.database_prefix + "accounts"])
+    await asyncio.gather(
+        *(throttle.enter(code, HERE.address) for _ in range(TRIES_A_LOGIN - 1))
+    )
+    with pytest.raises(WrongPasswordError):
+        await access.sign_in("an", "wrong", HERE)
     async with client_in(front, headers=PAGE) as client:
         slow = await post_sign_in(client)
         assert slow.status_code == 429
@@ -381,14 +400,15 @@ async def test_one_ends_ones_own_sessions_and_nobody_elses(
     assert await access.find_session(second) is not None
 
 
-async def test_the_first_administrator_gets_a_link_until_somebody_can_sign_in(
+async def test_the_first_administrator_gets_a_link_until_one_can_sign_in(
     access: Access,
 ) -> None:
+    await settled(access, "admin")
     first = await access.first_administrator("admin", "Quản trị viên")
     second = await access.first_administrator("admin", "Quản trị viên")
     assert first
     assert second
-    assert len(await access.accounts()) == 1
+    assert len(await access.accounts()) == 2
     await access.welcome(second, PASSWORD, HERE)
     assert await access.first_administrator("admin", "Quản trị viên") is None
 
@@ -406,3 +426,160 @@ async def test_the_head_of_a_page_offers_what_there_is_for_ones_roles(
     assert "Trần Thị Bình" in page
     assert "/sign-out" in page
     assert 'href="/sign-in"' not in page
+
+
+async def test_an_administrator_makes_changes_and_closes_accounts_over_the_api(
+    front: Front, own: Resources
+) -> None:
+    admin = await make_person(own, {Role.ADMIN: []})
+    new = {
+        "login": "lan",
+        "name": "Lan",
+        "grants": {"officer": ["31399"]},
+        "belongs_to": ["31399"],
+    }
+    async with client_in(front, admin) as client:
+        made = await client.post("/api/v1/people", json=new)
+        assert made.status_code == 201
+        code, link = made.json()["account"]["code"], made.json()["link"]
+        assert (await client.post("/api/v1/people", json=new)).status_code == 409
+        wrongs: list[dict[str, Any]] = [
+            {"grants": {"officer": []}},
+            {"grants": {"portal": []}},
+            {"grants": {"chief": []}},
+            {"login": "with space"},
+        ]
+        for wrong in wrongs:
+            refused = await client.post("/api/v1/people", json=new | {"login": "x1"} | wrong)
+            assert refused.status_code == 422
+        async with client_in(front, headers=PAGE) as lan:
+            fields = {"code": link.partition("=")[2], "new": PASSWORD, "again": PASSWORD}
+            assert (await lan.post("/welcome", data=fields)).status_code == 303
+            who = (await lan.get("/api/v1/session")).json()
+            assert (who["grants"], who["belongs_to"]) == ({"officer": ["31399"]}, ["31399"])
+            assert (await lan.get("/api/v1/people")).status_code == 403
+            change: dict[str, Any] = {"grants": {"admin": []}, "reason": "thay người"}
+            assert (
+                await client.patch(f"/api/v1/people/{code}", json=change)
+            ).status_code == 200
+            assert (await lan.get("/api/v1/people")).status_code == 200
+            change = {"disabled": True}
+            assert (
+                await client.patch(f"/api/v1/people/{code}", json=change)
+            ).status_code == 200
+            assert (await lan.get("/api/v1/people")).status_code == 401
+        assert (await client.get("/api/v1/people/nobody")).status_code == 404
+    entry = await collection(own, "audit").find_one({"reason": "thay người"})
+    assert entry is not None
+    assert (entry["actor"], entry["subject"], entry["detail"]["grants"]) == (
+        admin.code,
+        code,
+        "admin",
+    )
+
+
+async def test_the_last_administrator_cannot_be_taken_away(
+    front: Front, own: Resources
+) -> None:
+    admin = await make_person(own, {Role.ADMIN: []})
+    async with client_in(front, admin) as client:
+        changes: list[dict[str, Any]] = [{"disabled": True}, {"grants": {"reviewer": []}}]
+        for change in changes:
+            refused = await client.patch(f"/api/v1/people/{admin.code}", json=change)
+            assert (refused.status_code, refused.json()["error"]) == (409, "last_administrator")
+        await make_person(own, {Role.ADMIN: []})
+        done = await client.patch(f"/api/v1/people/{admin.code}", json=changes[1])
+        assert done.status_code == 200
+
+
+async def test_one_signs_in_and_out_over_the_api(front: Front, access: Access) -> None:
+    await settled(access)
+    async with client_in(front, headers={"Origin": "http://test"}) as client:
+        wrong = await client.post("/api/v1/session", json={"login": "an", "password": "x"})
+        assert (wrong.status_code, wrong.json()["error"]) == (401, "wrong_password")
+        right = await client.post("/api/v1/session", json={"login": "an", "password": PASSWORD})
+        assert right.status_code == 204
+        assert (await client.get("/api/v1/session")).json()["name"] == "Nguyễn Văn An"
+        (here,) = [
+            s for s in (await client.get("/api/v1/account/sessions")).json() if s["current"]
+        ]
+        change = {"old": "wrong", "new": "một câu khác hẳn"}
+        refused = await client.post("/api/v1/account/password", json=change)
+        assert (refused.status_code, refused.json()["error"]) == (422, "wrong_password")
+        change = {"old": PASSWORD, "new": "an an an an an"}
+        refused = await client.post("/api/v1/account/password", json=change)
+        assert (refused.status_code, refused.json()["error"]) == (422, "password_rule")
+        change = {"old": PASSWORD, "new": "một câu khác hẳn"}
+        assert (await client.post("/api/v1/account/password", json=change)).status_code == 204
+        ended = await client.delete(f"/api/v1/account/sessions/{here['id']}")
+        assert ended.status_code == 204
+        assert (await client.get("/api/v1/session")).status_code == 401
+
+
+async def test_a_form_or_body_that_is_too_large_is_refused(
+    front: Front, own: Resources
+) -> None:
+    admin = await make_person(own, {Role.ADMIN: []})
+    async with client_in(front, admin) as client:
+        for path in ("/sign-in", "/people/new"):
+            assert (await client.post(path, data={"login": "x" * 70_000})).status_code == 413
+        large = await client.post(
+            "/api/v1/session", json={"login": "x" * 70_000, "password": ""}
+        )
+        assert large.status_code == 413
+
+
+async def test_every_write_leaves_an_entry(own: Resources, access: Access) -> None:
+    account = await access.add(
+        OPERATOR, NewAccount(login="an", name="An", grants={Role.ADMIN: []})
+    )
+    secret = await access.welcome(
+        await access.make_link(OPERATOR, account.code), PASSWORD, HERE
+    )
+    await access.change(OPERATOR, account.code, {"name": "An An"}, "đổi tên")
+    await access.change_password(account.code, PASSWORD, PASSWORD + " hai", HERE, secret)
+    other = await access.sign_in("an", PASSWORD + " hai", HERE)
+    await access.revoke(account.code, hash_of(other))
+    await access.revoke_others(account.code, secret)
+    await access.sign_out(secret)
+    entries = await collection(own, "audit").find({}).sort("_id", 1).to_list(None)
+    assert [entry["action"] for entry in entries] == [
+        "account.made",
+        "link.made",
+        "password.changed",
+        "session.started",
+        "account.changed",
+        "password.changed",
+        "session.started",
+        "session.revoked",
+        "session.revoked",
+        "session.ended",
+    ]
+    said = " ".join(str(entry) for entry in entries)
+    assert "An An" not in said
+    assert "'an'" not in said
+    verdict = await verify(own.client, own.settings, "accounts")
+    assert (verdict.entries, verdict.faults) == (10, [])
+
+
+class Away:
+    """Sessions in a database that does not answer."""
+
+    async def find(self, secret: str) -> None:
+        raise ServerSelectionTimeoutError
+
+
+async def test_while_the_database_is_away_pages_for_everybody_are_shown_and_others_say_so(
+    front: Front, own: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person = await make_person(own, {Role.REVIEWER: []})
+    asked: Any = front.entrance.find_session
+    async with client_in(front, person) as client:
+        with monkeypatch.context() as patch:
+            patch.setattr(asked.__self__, "_sessions", Away())
+            page = await client.get("/", headers=PAGE)
+            assert (page.status_code, "/sign-in" in page.text) == (200, True)
+            for headers in (PAGE, {}):
+                refused = await client.get("/account", headers=headers)
+                assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
+        assert (await client.get("/account", headers=PAGE)).status_code == 200

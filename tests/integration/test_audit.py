@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -134,3 +136,14 @@ async def test_a_service_whose_entries_are_gone_is_still_asked_for(own: Resource
 
 def test_entries_can_only_be_added() -> None:
     assert [name for name in vars(Audit) if not name.startswith("_")] == ["record"]
+
+
+def test_only_the_application_that_audits_touches_the_stores_of_accounts() -> None:
+    sources = [*(Path(__file__).parents[2] / "services").rglob("*.py")]
+    assert sources
+    touching = {
+        path.name
+        for path in sources
+        if re.search(r"\b(AccountStore|SessionStore)\(", path.read_text("utf-8"))
+    }
+    assert touching == {"application.py"}

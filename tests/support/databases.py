@@ -4,6 +4,7 @@ import tempfile
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -23,12 +24,18 @@ async def databases() -> AsyncIterator[Addresses]:
 @pytest.fixture
 def settings(databases: Addresses, tmp_path: Path) -> Settings:
     """Settings with databases, streams and keys of their own."""
+    return settings_apart(databases, tmp_path)
+
+
+def settings_apart(databases: Addresses, folder: Path, **changes: Any) -> Settings:
+    """The same, for what several tests share."""
     mark = f"t{uuid.uuid4().hex[:10]}"
     update = {
         "mongo_url": databases.mongo_url,
         "redis_url": databases.redis_url,
         "database_prefix": f"{mark}_",
         "stream_prefix": f"{mark}:",
-        "keys_dir": tmp_path / "keys",
+        "keys_dir": folder / "keys",
+        **changes,
     }
     return Settings().model_copy(update=update)

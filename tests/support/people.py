@@ -1,10 +1,11 @@
 """People for tests: an account with grants and a session, and clients and browsers that are signed in as them."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import httpx
@@ -22,9 +23,10 @@ from services.runtime.settings import Settings
 
 Grants = Mapping[Role, list[str]]
 TEST_BASE = "http://test"
+T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Person:
     """Somebody who is signed in."""
 
@@ -59,6 +61,12 @@ async def make_person(
     return Person(account, secret)
 
 
+def run_apart(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end on a thread of its own: a test with a browser has a loop on its thread already."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()
+
+
 def person_of(where: Settings | Path, grants: Grants, **words: Any) -> Person:
     """The same from a test that is no coroutine: in the system of these settings, or running on this data folder."""
     settings = settings_for(where, running(where)) if isinstance(where, Path) else where
@@ -67,7 +75,7 @@ def person_of(where: Settings | Path, grants: Grants, **words: Any) -> Person:
         async with resources(settings) as own:
             return await make_person(own, grants, **words)
 
-    return asyncio.run(make())
+    return run_apart(make())
 
 
 def client_in(app: ASGIApp, person: Person | None = None, **words: Any) -> httpx.AsyncClient:

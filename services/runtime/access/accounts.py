@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
-from services.runtime.auth import Role
+from services.runtime.auth import Principal, Role
 from services.runtime.clock import wall_now
 from services.runtime.mongo import Collection, Database, Document
 
@@ -58,6 +58,14 @@ Name = Annotated[
 ]
 
 
+def grants_in_words(grants: Mapping[Role, list[str]]) -> str:
+    """Such as `officer(31399 31402) reviewer`."""
+    return " ".join(
+        f"{role}({' '.join(units)})" if units else str(role)
+        for role, units in sorted(grants.items())
+    )
+
+
 class NewAccount(BaseModel):
     """What an administrator says of a person."""
 
@@ -89,6 +97,16 @@ class Account(BaseModel):
     def may_sign_in(self) -> bool:
         """Whether a way to sign in is set up and not closed."""
         return not self.disabled and (self.has_password or self.has_subject)
+
+    @property
+    def administers(self) -> bool:
+        """Whether it is an administrator's, and open."""
+        return Role.ADMIN in self.grants and not self.disabled
+
+    def principal(self, ends_at: datetime) -> Principal:
+        """What the guard sees of it in a session that lasts so long."""
+        grants = {role: frozenset(units) for role, units in self.grants.items()}
+        return Principal(self.code, grants, ends_at, frozenset(self.belongs_to), self.name)
 
 
 class AccountError(Exception):
@@ -192,12 +210,13 @@ class AccountStore:
             {"_id": code, "password": old}, {"$set": {"password": new}}
         )
 
-    async def use_link(self, link_hash: str) -> Account | None:
-        """Spend a one-time link; None when it is spent or too old: of two at once one gets it."""
-        stored: Document | None = await self._accounts.find_one_and_update(
-            _good_link(link_hash), {"$unset": {"link": ""}}
+    async def use_link(self, link_hash: str, password: str) -> bool:
+        """Spend a one-time link on a password, in one step; False when it is spent: of two at once one gets it."""
+        changed = await self._accounts.update_one(
+            _good_link(link_hash),
+            {"$set": {"password": password, "changed_at": wall_now()}, "$unset": {"link": ""}},
         )
-        return None if stored is None else _account(stored)
+        return changed.modified_count == 1
 
     async def drop_link(self, code: str) -> None:
         """An unused link is good no longer."""

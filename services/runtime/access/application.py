@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from services.runtime.access.accounts import (
     Account,
@@ -10,6 +10,7 @@ from services.runtime.access.accounts import (
     LastAdministratorError,
     LoginTakenError,
     NewAccount,
+    grants_in_words,
     new_code,
 )
 from services.runtime.access.passwords import Passwords, check_rules
@@ -29,6 +30,10 @@ LINK_LIFE = timedelta(days=3)
 
 class WrongPasswordError(Exception):
     """Login and password do not belong together; which of them is wrong is not said."""
+
+
+class UnknownPersonError(Exception):
+    """The provider vouches for somebody who has no account here; accounts do not make themselves."""
 
 
 class LinkSpentError(Exception):
@@ -83,7 +88,7 @@ class Access:
         account = None if session is None else await self._accounts.find(session.account)
         if session is None or account is None or account.disabled:
             return None
-        return principal_of(account, session.ends_at)
+        return account.principal(session.ends_at)
 
     async def sign_in(self, login: str, password: str, visitor: Visitor) -> str:
         """Start a session; its secret.
@@ -111,6 +116,25 @@ class Access:
                 account.code, kept, await self._passwords.hash(password)
             )
         return await self.start_session(account, visitor, how="password")
+
+    async def sign_in_proven(self, subject: str, email: str | None, visitor: Visitor) -> str:
+        """Start a session for whom the office's provider vouches; its secret.
+
+        At the first time a verified e-mail finds the account with that login; from then on only the subject does.
+
+        Raises:
+            UnknownPersonError: there is no such account, or it is disabled.
+        """
+        account = await self._accounts.by_subject(subject)
+        if account is None and email is not None:
+            account = await self._accounts.by_login(email)
+            if account is None or account.has_subject or account.disabled:
+                raise UnknownPersonError
+            await self._audit.record(account.code, "subject.bound", account.code)
+            await self._accounts.change(account.code, {"subject": subject})
+        if account is None or account.disabled:
+            raise UnknownPersonError
+        return await self.start_session(account, visitor, how="provider")
 
     async def start_session(self, account: Account, visitor: Visitor, *, how: str) -> str:
         """A session for somebody whose identity was proven."""
@@ -162,14 +186,11 @@ class Access:
         if not await self._passwords.matches(await self._accounts.password_of(code), old):
             raise WrongPasswordError
         await self._throttle.succeeded(code, visitor.address)
-        await self._set_password(account, new)
-        await self._sessions.end_all(code, None if secret is None else hash_of(secret))
-
-    async def _set_password(self, account: Account, new: str) -> None:
         kept = await self._passwords.hash(new)
-        await self._audit.record(account.code, "password.changed", account.code)
-        await self._accounts.change(account.code, {"password": kept})
-        await self._accounts.drop_link(account.code)
+        await self._audit.record(code, "password.changed", code)
+        await self._accounts.change(code, {"password": kept})
+        await self._accounts.drop_link(code)
+        await self._sessions.end_all(code, None if secret is None else hash_of(secret))
 
     async def add(self, actor: str, new: NewAccount) -> Account:
         """Make an account; it cannot sign in before its link was used.
@@ -180,7 +201,7 @@ class Access:
         if await self._accounts.by_login(new.login) is not None:
             raise LoginTakenError
         code = new_code()
-        detail = {"grants": _in_words(new.grants), "belongs_to": " ".join(new.belongs_to)}
+        detail = {"grants": grants_in_words(new.grants), "belongs_to": " ".join(new.belongs_to)}
         await self._audit.record(actor, "account.made", code, detail=detail)
         return await self._accounts.add(code, new)
 
@@ -194,10 +215,10 @@ class Access:
         """
         account = await self.account(code)
         new = Account.model_validate({**account.model_dump(), **changes})
-        if _administers(account) and not _administers(new):
+        if account.administers and not new.administers:
             await self._refuse_without_administrator(code)
         detail: dict[str, str | int | bool] = {
-            "grants": _in_words(new.grants),
+            "grants": grants_in_words(new.grants),
             "belongs_to": " ".join(new.belongs_to),
             "disabled": new.disabled,
         }
@@ -212,7 +233,7 @@ class Access:
         return changed
 
     async def _refuse_without_administrator(self, code: str) -> None:
-        others = [a for a in await self._accounts.all() if a.code != code and _administers(a)]
+        others = [a for a in await self._accounts.all() if a.code != code and a.administers]
         if not others:
             raise LastAdministratorError
 
@@ -248,37 +269,22 @@ class Access:
         """
         account = await self.behind_link(link)
         check_rules(password, account.login)
-        if await self._accounts.use_link(hash_of(link)) is None:
+        kept = await self._passwords.hash(password)
+        await self._audit.record(account.code, "password.changed", account.code)
+        if not await self._accounts.use_link(hash_of(link), kept):
             raise LinkSpentError
-        await self._set_password(account, password)
         await self._sessions.end_all(account.code)
         return await self.start_session(account, visitor, how="link")
 
     async def first_administrator(self, login: str, name: str) -> str | None:
-        """The code of a link for a first administrator; None when somebody can sign in."""
-        accounts = await self._accounts.all()
-        if any(account.may_sign_in for account in accounts):
+        """The code of a link for a first administrator; None when one can sign in."""
+        administrators = [a for a in await self._accounts.all() if a.administers]
+        if any(account.may_sign_in for account in administrators):
             return None
-        first = next((a for a in accounts if _administers(a)), None)
+        first = next(iter(administrators), None)
         if first is None:
+            if await self._accounts.by_login(login) is not None:
+                login = f"{login}-{new_code()}"
             new = NewAccount(login=login, name=name, grants={Role.ADMIN: []})
             first = await self.add(OPERATOR, new)
         return await self.make_link(OPERATOR, first.code)
-
-
-def principal_of(account: Account, ends_at: datetime) -> Principal:
-    """What the guard sees of an account."""
-    grants = {role: frozenset(units) for role, units in account.grants.items()}
-    return Principal(account.code, grants, ends_at, frozenset(account.belongs_to), account.name)
-
-
-def _administers(account: Account) -> bool:
-    return Role.ADMIN in account.grants and not account.disabled
-
-
-def _in_words(grants: Mapping[Role, list[str]]) -> str:
-    """Such as `officer(31399 31402) reviewer`: one text, so that the chain stays flat."""
-    return " ".join(
-        f"{role}({' '.join(units)})" if units else str(role)
-        for role, units in sorted(grants.items())
-    )

@@ -1,6 +1,5 @@
 """The pages with which people sign in, sign out, and look after their own account."""
 
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fastapi import APIRouter, Request
@@ -9,33 +8,30 @@ from starlette.responses import RedirectResponse, Response
 
 from services.runtime.access.accounts import Account
 from services.runtime.access.application import Access, LinkSpentError, WrongPasswordError
-from services.runtime.access.forms import Form, field, read_form, visitor_of
+from services.runtime.access.choices import Units, labels_of
+from services.runtime.access.forms import MOST_BYTES, Form, field, read_form, visitor_of
 from services.runtime.access.guard import (
     Guard,
     forget_session,
-    remember_session,
     session_secret,
 )
 from services.runtime.access.passwords import SHORTEST, PasswordRuleError
-from services.runtime.access.refusals import local_path
+from services.runtime.access.rules import all_of, everybody, signed_in
 from services.runtime.access.sessions import hash_of
+from services.runtime.access.sign_in import SignInPage, add_sign_in, let_in
 from services.runtime.access.throttle import ThrottledError
-from services.runtime.access.words import in_minutes, role_name, units_in_words
+from services.runtime.access.words import (
+    column_name,
+    in_minutes,
+    role_name,
+    state_of,
+    units_in_words,
+)
 from services.runtime.web.i18n import Words
 from services.runtime.web.site import Site
 
 _SEE = 303
-_TOOLS = (role_name, units_in_words)
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What the sign-in page shows."""
-
-    onward: str
-    """Where to go then."""
-    login: str = ""
-    trouble: str = ""
+_TOOLS = (role_name, units_in_words, column_name, state_of)
 
 
 def access_site(name: str) -> Site:
@@ -43,56 +39,20 @@ def access_site(name: str) -> Site:
     return Site("access", Path(__file__).parent, name, _TOOLS)
 
 
-def pages(access: Access, guard: Guard, site: Site) -> APIRouter:
+def pages(access: Access, guard: Guard, page: SignInPage, units: Units) -> APIRouter:
     """The routes `/sign-in`, `/sign-out`, `/welcome`, `/account` and their static files."""
-    router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+    router = APIRouter(
+        include_in_schema=False, default_response_class=HTMLResponse, max_body_size=MOST_BYTES
+    )
+    site = page.site
     router.include_router(site.router())
-    _add_sign_in(router, access, guard, site)
+    add_sign_in(router, access, guard, page)
     _add_sign_out(router, access)
     _add_welcome(router, access, site)
-    _add_account(router, access, guard, site)
+    all_of(router, everybody())
+    _add_account(router, guard, _AccountPage(access, site, units))
     _add_sessions(router, access, guard)
-    return router
-
-
-def _add_sign_in(router: APIRouter, access: Access, guard: Guard, site: Site) -> None:
-    @router.get("/sign-in")
-    async def sign_in_page(request: Request, next: str = "/") -> Response:  # noqa: A002 - its name in the address
-        """Ask who it is."""
-        if await guard.principal(request) is not None:
-            return RedirectResponse(local_path(next), _SEE)
-        return site.page(request, "sign_in.html", asked=Asked(local_path(next)))
-
-    @router.post("/sign-in")
-    async def sign_in(request: Request) -> Response:
-        """Let somebody in."""
-        form = await read_form(request)
-        login, onward = field(form, "login"), local_path(field(form, "next"))
-        words = site.words_for(request)
-        try:
-            secret = await access.sign_in(login, field(form, "password"), visitor_of(request))
-        except WrongPasswordError:
-            trouble = words.gettext(
-                "Tên đăng nhập hoặc mật khẩu không đúng. Hãy kiểm tra rồi gõ lại."
-            )
-            asked = Asked(onward, login, trouble)
-            return site.page(request, "sign_in.html", status=401, asked=asked)
-        except ThrottledError as error:
-            return _slow_down(site, request, error, Asked(onward, login))
-        return _signed_in(request, secret, onward)
-
-
-def _signed_in(request: Request, secret: str, onward: str) -> Response:
-    response = RedirectResponse(onward, _SEE)
-    remember_session(response, request, secret)
-    return response
-
-
-def _slow_down(site: Site, request: Request, error: ThrottledError, asked: Asked) -> Response:
-    asked = replace(asked, trouble=in_minutes(site.words_for(request), error.retry_after))
-    response = site.page(request, "sign_in.html", status=429, asked=asked)
-    response.headers["Retry-After"] = str(error.retry_after)
-    return response
+    return all_of(router, signed_in())
 
 
 def _add_sign_out(router: APIRouter, access: Access) -> None:
@@ -134,7 +94,7 @@ def _add_welcome(router: APIRouter, access: Access, site: Site) -> None:
             return _spent(site, request)
         except PasswordRuleError as error:
             return _welcome(site, request, account, code, _rule(words, error))
-        return _signed_in(request, secret, "/account?done=password")
+        return let_in(request, secret, "/account?done=password")
 
 
 def _welcome(
@@ -174,23 +134,50 @@ def _rule(words: Words, error: PasswordRuleError) -> str:
     return error.vi if words.lang == "vi" else error.en
 
 
-def _add_account(router: APIRouter, access: Access, guard: Guard, site: Site) -> None:
+class _AccountPage:
+    """One's own account."""
+
+    def __init__(self, access: Access, site: Site, units: Units) -> None:
+        self.access = access
+        self.site = site
+        self._units = units
+
+    async def show(
+        self, request: Request, code: str, trouble: str = "", done: str = ""
+    ) -> HTMLResponse:
+        """The page."""
+        secret = session_secret(request)
+        return self.site.page(
+            request,
+            "account.html",
+            status=422 if trouble else 200,
+            account=await self.access.account(code),
+            sessions=await self.access.sessions_of(code),
+            labels=labels_of(self._units(self.site.words_for(request).lang)),
+            this=hash_of(secret) if secret else "",
+            trouble=trouble,
+            done=done,
+            shortest=SHORTEST,
+        )
+
+
+def _add_account(router: APIRouter, guard: Guard, page: _AccountPage) -> None:
     @router.get("/account")
     async def account_page(request: Request, done: str = "") -> Response:
         """One's own account."""
         own = await guard.require(request)
-        return await _account(access, site, request, own.subject, done=done)
+        return await page.show(request, own.subject, done=done)
 
     @router.post("/account/password")
     async def change_password(request: Request) -> Response:
         """Take a new password."""
         own = await guard.require(request)
         form = await read_form(request)
-        words = site.words_for(request)
+        words = page.site.words_for(request)
         try:
             trouble = _differs(words, form)
             if not trouble:
-                await access.change_password(
+                await page.access.change_password(
                     own.subject,
                     field(form, "old"),
                     field(form, "new"),
@@ -204,7 +191,7 @@ def _add_account(router: APIRouter, access: Access, guard: Guard, site: Site) ->
         except ThrottledError as error:
             trouble = in_minutes(words, error.retry_after)
         if trouble:
-            return await _account(access, site, request, own.subject, trouble)
+            return await page.show(request, own.subject, trouble)
         return RedirectResponse("/account?done=password", _SEE)
 
 
@@ -222,20 +209,3 @@ def _add_sessions(router: APIRouter, access: Access, guard: Guard) -> None:
         own = await guard.require(request)
         await access.revoke_others(own.subject, session_secret(request))
         return RedirectResponse("/account?done=session", _SEE)
-
-
-async def _account(
-    access: Access, site: Site, request: Request, code: str, trouble: str = "", done: str = ""
-) -> Response:
-    secret = session_secret(request)
-    return site.page(
-        request,
-        "account.html",
-        status=422 if trouble else 200,
-        account=await access.account(code),
-        sessions=await access.sessions_of(code),
-        this=hash_of(secret) if secret else "",
-        trouble=trouble,
-        done=done,
-        shortest=SHORTEST,
-    )

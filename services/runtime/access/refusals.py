@@ -3,13 +3,19 @@
 from urllib.parse import urlencode, urlsplit
 
 from fastapi import FastAPI, Request
+from pymongo.errors import ConnectionFailure
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
+from services.runtime.access.http import answer_problems
+from services.runtime.audit import AuditBusyError
 from services.runtime.auth import AuthError, CrossSiteError
+from services.runtime.logging import get_logger
 from services.runtime.web.site import Site, error_in_words, wants_page
 
 SIGN_IN = "/sign-in"
 _UNKNOWN = 401
+_UNAVAILABLE = 503
+log = get_logger(__name__)
 
 
 def local_path(text: str | None) -> str:
@@ -39,13 +45,31 @@ class Refusals:
         self._site = site
 
     def mount(self, app: FastAPI) -> None:
-        """Answer what any route refuses."""
+        """Answer what any route refuses; before the application starts, for it takes no handlers later."""
         app.add_exception_handler(AuthError, self._on_error)
+        answer_problems(app)
+        for kind in (ConnectionFailure, AuditBusyError):
+            app.add_exception_handler(kind, self._on_unavailable)
 
     async def _on_error(self, request: Request, error: Exception) -> Response:
         if not isinstance(error, AuthError):
             raise error
         return await self.answer(request, error)
+
+    async def _on_unavailable(self, request: Request, error: Exception) -> Response:
+        log.warning("the database cannot be reached", error=type(error).__name__)
+        if wants_page(request):
+            title, advice = error_in_words(self._site.words_for(request), _UNAVAILABLE)
+            response: Response = self._site.failure(request, _UNAVAILABLE, title, advice)
+        else:
+            body = {
+                "error": "unavailable",
+                "vi": "Chưa đọc, ghi được dữ liệu. Hãy thử lại sau ít giây.",
+                "en": "The data cannot be read or written now. Try again in some seconds.",
+            }
+            response = JSONResponse(body, _UNAVAILABLE)
+        response.headers["Retry-After"] = "5"
+        return response
 
     async def answer(self, request: Request, error: AuthError) -> Response:
         """The answer to a refused request."""

@@ -1,7 +1,9 @@
 """Sentences of the pages about accounts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from services.runtime.access.accounts import Account
+from services.runtime.access.choices import BELONGS
 from services.runtime.auth import Role
 from services.runtime.web.i18n import Words
 
@@ -22,17 +24,33 @@ def role_name(role: Role, words: Words) -> str:
     }[role]
 
 
-def units_in_words(units: Sequence[str], words: Words) -> str:
-    """Which units a role covers."""
+def units_in_words(units: Sequence[str], words: Words, labels: Mapping[str, str]) -> str:
+    """Which units a role covers, by their names where they have one."""
     if not units:
         return words.gettext("mọi đơn vị")
-    named = ", ".join(units[:MOST_NAMED])
+    named = ", ".join(labels.get(unit, unit) for unit in units[:MOST_NAMED])
     rest = len(units) - MOST_NAMED
     return (
         named
         if rest <= 0
         else words.gettext("%(named)s và %(rest)s đơn vị khác", named=named, rest=rest)
     )
+
+
+def column_name(column: str, words: Words) -> str:
+    """The heading of a column of units."""
+    if column == BELONGS:
+        return words.gettext("Công tác tại đây")
+    return role_name(Role(column), words)
+
+
+def state_of(account: Account, words: Words) -> str:
+    """Whether the person can sign in."""
+    if account.disabled:
+        return words.gettext("đã khóa")
+    if not account.may_sign_in:
+        return words.gettext("chưa đặt mật khẩu")
+    return words.gettext("đang dùng")
 
 
 def in_minutes(words: Words, seconds: int) -> str:

@@ -7,10 +7,12 @@ from fastapi import FastAPI
 
 from contracts.streams import BOARD, PACKAGE, PLAN
 from services.runtime import mongo
+from services.runtime.access.choices import UnitGroup
 from services.runtime.access.guard import Guard
 from services.runtime.consuming import Consumer, DeadLetters
 from services.runtime.health import Health
 from services.runtime.resources import Resources
+from services.runtime.web.formats import Lang
 from services.runtime.web.site import Site
 from services.scoring.asof import PastBoards
 from services.scoring.closing_http import closing_api
@@ -44,6 +46,17 @@ class LeaderboardWeb:
         app.include_router(standings_api(self._feed))
         app.include_router(pages(self._feed, self._site))
         app.include_router(closing_api(self._resources, self._guard))
+
+    def units(self, lang: Lang) -> list[UnitGroup]:
+        """The units of all published plans, by bloc."""
+        return [
+            UnitGroup(
+                bloc.name.model_dump()[lang],
+                tuple((u.code, u.name.model_dump()[lang]) for u in plan.units_of(bloc.code)),
+            )
+            for plan in self._feed.plans()
+            for bloc in plan.blocs
+        ]
 
     @asynccontextmanager
     async def running(self, health: Health) -> AsyncIterator[None]:

@@ -12,6 +12,7 @@ from prometheus_client import Gauge
 from pydantic import AwareDatetime
 
 from contracts.plan import Plan
+from services.runtime.access.rules import all_of, everybody
 from services.runtime.clock import monotonic_seconds
 from services.scoring.domain.rules import UNIT_OF_POINTS
 from services.scoring.leaderboard.feed import BoardKey, Feed, FutureError
@@ -175,7 +176,7 @@ def standings_api(feed: Feed) -> APIRouter:
     _add_standings(api, feed)
     _add_stream(api, feed)
     _add_rules(api, feed)
-    return api
+    return all_of(api, everybody())
 
 
 def _add_standings(api: APIRouter, feed: Feed) -> None:

@@ -9,6 +9,7 @@ from fastapi.responses import HTMLResponse
 
 from contracts.calendar import local_date
 from contracts.plan import Plan
+from services.runtime.access.rules import all_of, everybody
 from services.runtime.web.site import Site
 from services.scoring.leaderboard import drawing, rule_words, vocabulary, words as sentences
 from services.scoring.leaderboard.showing import BoardView, Links, UnitView, as_units
@@ -28,7 +29,7 @@ def pages(source: BoardSource, site: Site | None = None) -> APIRouter:
     _add_board(router, source, site)
     _add_unit(router, source, site)
     _add_plan(router, source, site)
-    return router
+    return all_of(router, everybody())
 
 
 def _add_board(router: APIRouter, source: BoardSource, site: Site) -> None:
