@@ -118,9 +118,8 @@ class Front:
 
 def create_app(settings: Settings) -> Front:
     """All web faces on one origin."""
-    health = Health()
+    health, workers = Health(), WorkerReadiness(settings.worker_urls)
     site, packages_site = leaderboard_site(), reports_site(NAME)
-    workers = WorkerReadiness(settings.worker_urls)
     health.check("workers", workers.trouble)
 
     @asynccontextmanager

@@ -10,6 +10,7 @@ from services.reports.domain.nominations import NominationError
 from services.reports.domain.record import Category, Nomination
 from services.reports.http import Office
 from services.runtime.access.guard import Guard
+from services.runtime.access.rules import access
 from services.runtime.auth import Role
 
 OVERSIGHT = (Role.REVIEWER, Role.LEADER, Role.OBSERVER)
@@ -42,7 +43,7 @@ def nominations_api(office: Office, collection: Collection, guard: Guard) -> API
     """The routes below `/api/v1/nominations`."""
     router = APIRouter(prefix="/api/v1/nominations/{plan}/{period}", tags=["nominations"])
 
-    @router.get("")
+    @router.get("", openapi_extra=access(*UNITS, *OVERSIGHT))
     async def list_nominations(
         request: Request, plan: str, period: str
     ) -> list[dict[str, Any]]:
@@ -52,7 +53,7 @@ def nominations_api(office: Office, collection: Collection, guard: Guard) -> API
             one.model_dump(mode="json") for one in await collection.seen(plan, period, person)
         ]
 
-    @router.post("", status_code=201)
+    @router.post("", status_code=201, openapi_extra=access(*UNITS, Role.REVIEWER))
     async def nominate(
         request: Request, plan: str, period: str, new: NewNomination
     ) -> dict[str, str]:
@@ -67,7 +68,7 @@ def nominations_api(office: Office, collection: Collection, guard: Guard) -> API
         )
         return {"id": taken.id}
 
-    @router.post("/{key}/decision")
+    @router.post("/{key}/decision", openapi_extra=access(Role.REVIEWER))
     async def judge(
         request: Request, plan: str, period: str, key: str, judgement: Judgement
     ) -> dict[str, str]:

@@ -18,6 +18,7 @@ from services.reports.refusals import EXPECTED, refusal, refusal_of
 from services.reports.render.docx import shipped
 from services.runtime.access.forms import Form, field, read_form
 from services.runtime.access.guard import Guard
+from services.runtime.access.rules import access
 from services.runtime.auth import Principal, Role
 from services.runtime.clock import Clock
 from services.runtime.web.collation import vietnamese_key
@@ -110,14 +111,14 @@ def collecting_pages(counter: Counter) -> APIRouter:
 def _add_nominations(router: APIRouter, counter: Counter) -> None:
     address = "/packages/nominations/{plan}/{period}"
 
-    @router.get(address)
+    @router.get(address, openapi_extra=access(*UNITS, *OVERSIGHT))
     async def nominations(request: Request, plan: str, period: str) -> HTMLResponse:
         """Who is proposed."""
         person = await counter.guard.require(request, *UNITS, *OVERSIGHT)
         rules = await counter.collection.plan(plan)
         return await counter.nominations_page(request, rules, period, person)
 
-    @router.post(address)
+    @router.post(address, openapi_extra=access(*UNITS, Role.REVIEWER))
     async def nominate(request: Request, plan: str, period: str) -> Response:
         """Propose somebody."""
         person = await counter.guard.require(request, *UNITS, Role.REVIEWER)
@@ -131,7 +132,7 @@ def _add_nominations(router: APIRouter, counter: Counter) -> None:
             request, rules, period, person, typed=typed, faults=faults
         )
 
-    @router.post(address + "/{key}")
+    @router.post(address + "/{key}", openapi_extra=access(*UNITS, Role.REVIEWER))
     async def judge(request: Request, plan: str, period: str, key: str) -> Response:
         """Collect, return, or withdraw a nomination."""
         form = await read_form(request)
@@ -193,13 +194,13 @@ def _nomination(form: Form) -> Nomination:
 
 
 def _add_dossiers(router: APIRouter, counter: Counter) -> None:
-    @router.get("/packages/dossiers/{plan}/{period}")
+    @router.get("/packages/dossiers/{plan}/{period}", openapi_extra=access(*UNITS, *OVERSIGHT))
     async def dossiers(request: Request, plan: str, period: str) -> HTMLResponse:
         """The cockpit."""
         person = await counter.guard.require(request, *UNITS, *OVERSIGHT)
         return await _cockpit(request, counter, plan, period, person)
 
-    @router.post("/packages/dossiers/{plan}/{period}")
+    @router.post("/packages/dossiers/{plan}/{period}", openapi_extra=access(Role.REVIEWER))
     async def receive(request: Request, plan: str, period: str) -> Response:
         """Note what came in."""
         person = await counter.guard.require(request, Role.REVIEWER)
@@ -250,20 +251,20 @@ async def _cockpit(
 
 
 def _add_templates(router: APIRouter, counter: Counter) -> None:
-    @router.get("/packages/templates")
+    @router.get("/packages/templates", openapi_extra=access(Role.REVIEWER))
     async def templates(request: Request) -> HTMLResponse:
         """Which templates are the office's own."""
         await counter.guard.require(request, Role.REVIEWER)
         return await _templates(request, counter)
 
-    @router.get("/packages/templates/shipped.docx")
+    @router.get("/packages/templates/shipped.docx", openapi_extra=access(Role.REVIEWER))
     async def shipped_template(request: Request) -> Response:
         """The template that comes with the program."""
         await counter.guard.require(request, Role.REVIEWER)
         headers = {"Content-Disposition": 'attachment; filename="mau-van-ban.docx"'}
         return Response(shipped(), media_type=MEDIA[".docx"], headers=headers)
 
-    @router.post("/packages/templates")
+    @router.post("/packages/templates", openapi_extra=access(Role.REVIEWER))
     async def use_template(request: Request) -> Response:
         """Try a template, and use it."""
         person = await counter.guard.require(request, Role.REVIEWER)

@@ -16,6 +16,7 @@ from services.reports.domain.record import Signatures
 from services.reports.domain.workflow import Package
 from services.reports.refusals import Refusal
 from services.runtime.access.guard import Guard
+from services.runtime.access.rules import access
 from services.runtime.audit import Audit
 from services.runtime.auth import Role
 from services.runtime.clock import Clock
@@ -164,13 +165,13 @@ def packages_api(office: Office, guard: Guard) -> APIRouter:
 
 
 def _add_reading(router: APIRouter, office: Office, guard: Guard) -> None:
-    @router.get("")
+    @router.get("", openapi_extra=access(*WHO_SEES))
     async def list_packages(request: Request) -> list[dict[str, Any]]:
         """All packages."""
         await guard.require(request, *WHO_SEES)
         return [package_json(package) for package in await office.packages.store.packages()]
 
-    @router.get("/{package}")
+    @router.get("/{package}", openapi_extra=access(*WHO_SEES))
     async def read_package(request: Request, package: str) -> dict[str, Any]:
         """One package: its state, what keeps it provisional, its questions."""
         await guard.require(request, *WHO_SEES)
@@ -186,21 +187,25 @@ def _add_reading(router: APIRouter, office: Office, guard: Guard) -> None:
 
 
 def _add_deciding(router: APIRouter, office: Office, guard: Guard) -> None:
-    @router.post("/{package}/decisions", status_code=201)
+    @router.post("/{package}/decisions", status_code=201, openapi_extra=access(Role.REVIEWER))
     async def decide(request: Request, package: str, answer: Answer) -> dict[str, str]:
         """Answer a question; it counts once another account confirms it."""
         who = await guard.require(request, Role.REVIEWER)
         await office.decide(package, who.subject, answer)
         return {"key": answer.key}
 
-    @router.post("/{package}/decisions/{key}/confirm")
+    @router.post(
+        "/{package}/decisions/{key}/confirm", openapi_extra=access(Role.REVIEWER, Role.LEADER)
+    )
     async def confirm(request: Request, package: str, key: str) -> dict[str, str]:
         """Confirm an answer that somebody else gave."""
         who = await guard.require(request, Role.REVIEWER, Role.LEADER)
         await office.confirm(package, who.subject, key)
         return {"key": key}
 
-    @router.delete("/{package}/decisions/{key}", status_code=204)
+    @router.delete(
+        "/{package}/decisions/{key}", status_code=204, openapi_extra=access(Role.REVIEWER)
+    )
     async def undecide(request: Request, package: str, key: str) -> None:
         """Take an answer back."""
         who = await guard.require(request, Role.REVIEWER)
@@ -208,7 +213,7 @@ def _add_deciding(router: APIRouter, office: Office, guard: Guard) -> None:
 
 
 def _add_steps(router: APIRouter, office: Office, guard: Guard) -> None:
-    @router.put("/{package}/details")
+    @router.put("/{package}/details", openapi_extra=access(Role.REVIEWER))
     async def describe(request: Request, package: str, details: Details) -> dict[str, Any]:
         """Date, numbers, names of signers, optional documents."""
         who = await guard.require(request, Role.REVIEWER)
@@ -218,7 +223,7 @@ def _add_steps(router: APIRouter, office: Office, guard: Guard) -> None:
         )
         return package_json(changed)
 
-    @router.post("/{package}/return")
+    @router.post("/{package}/return", openapi_extra=access(*STEPS["return"]))
     async def send_back(request: Request, package: str, back: Back) -> dict[str, Any]:
         """Return a checked or signed package, with a reason."""
         who = await guard.require(request, *STEPS["return"])
@@ -233,13 +238,16 @@ def _add_step(router: APIRouter, office: Office, guard: Guard, action: str) -> N
         who = await guard.require(request, *STEPS[action])
         return package_json(await office.step(action, package, who.subject))
 
-    router.post(f"/{{package}}/{action}", name=action, summary=f"{action.title()} a package")(
-        step
-    )
+    router.post(
+        f"/{{package}}/{action}",
+        name=action,
+        summary=f"{action.title()} a package",
+        openapi_extra=access(*STEPS[action]),
+    )(step)
 
 
 def _add_files(router: APIRouter, office: Office, guard: Guard) -> None:
-    @router.get("/{package}/archive")
+    @router.get("/{package}/archive", openapi_extra=access(*WHO_SEES))
     async def archive(request: Request, package: str) -> Response:
         """The whole package as one ZIP file."""
         await guard.require(request, *WHO_SEES)
@@ -249,13 +257,13 @@ def _add_files(router: APIRouter, office: Office, guard: Guard) -> None:
         headers = {**FILE_HEADERS, "Content-Disposition": f'attachment; filename="{name}"'}
         return Response(path.read_bytes(), media_type=MEDIA[".zip"], headers=headers)
 
-    @router.get("/{package}/files")
+    @router.get("/{package}/files", openapi_extra=access(*WHO_SEES))
     async def names(request: Request, package: str) -> list[str]:
         """The files in it."""
         await guard.require(request, *WHO_SEES)
         return await office.archives.names(await office.packages.get(package))
 
-    @router.get("/{package}/files/{name:path}")
+    @router.get("/{package}/files/{name:path}", openapi_extra=access(*WHO_SEES))
     async def one_file(request: Request, package: str, name: str) -> Response:
         """One file of it; PDF and JSON are shown, the others saved."""
         await guard.require(request, *WHO_SEES)

@@ -23,6 +23,7 @@ from services.reports.http import STEPS, WHO_SEES, Answer, Details, Office
 from services.reports.refusals import EXPECTED, Refusal, refusal_of
 from services.runtime.access.forms import Form, field, read_form
 from services.runtime.access.guard import Guard
+from services.runtime.access.rules import access, all_of, everybody
 from services.runtime.auth import Principal, Role
 from services.runtime.web.site import Site
 
@@ -147,7 +148,7 @@ def address(key: str) -> str:
 def pages(office: Office, guard: Guard, site: Site) -> APIRouter:
     """The routes below `/packages` and their static files."""
     router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
-    router.include_router(site.router())
+    router.include_router(all_of(site.router(), everybody()))
     desk = Desk(office, guard, site)
     _add_list(router, desk)
     _add_package(router, desk)
@@ -158,7 +159,7 @@ def pages(office: Office, guard: Guard, site: Site) -> APIRouter:
 
 
 def _add_list(router: APIRouter, desk: Desk) -> None:
-    @router.get("/packages")
+    @router.get("/packages", openapi_extra=access(*WHO_SEES))
     async def list_page(request: Request) -> HTMLResponse:
         """All packages."""
         await desk.guard.require(request, *WHO_SEES)
@@ -173,12 +174,12 @@ def _add_list(router: APIRouter, desk: Desk) -> None:
 
 
 def _add_package(router: APIRouter, desk: Desk) -> None:
-    @router.get("/packages/{key}")
+    @router.get("/packages/{key}", openapi_extra=access(*WHO_SEES))
     async def package_page(request: Request, key: str) -> HTMLResponse:
         """One package."""
         return await desk.package_page(request, key)
 
-    @router.get("/packages/{key}/progress")
+    @router.get("/packages/{key}/progress", openapi_extra=access(*WHO_SEES))
     async def progress(request: Request, key: str) -> dict[str, Any]:
         """How far its archive is."""
         await desk.guard.require(request, *WHO_SEES)
@@ -190,7 +191,9 @@ def _add_package(router: APIRouter, desk: Desk) -> None:
             "of": build.steps_of,
         }
 
-    @router.post("/packages/{key}/steps/{action}")
+    @router.post(
+        "/packages/{key}/steps/{action}", openapi_extra=access(Role.REVIEWER, Role.LEADER)
+    )
     async def step(request: Request, key: str, action: str) -> Response:
         """Check, sign, publish, return, build anew."""
         who = await desk.guard.require(request, *STEPS.get(action, (Role.ADMIN,)))
@@ -201,7 +204,7 @@ def _add_package(router: APIRouter, desk: Desk) -> None:
             request, key, desk.office.step(action, key, who.subject, reason)
         )
 
-    @router.post("/packages/{key}/details")
+    @router.post("/packages/{key}/details", openapi_extra=access(Role.REVIEWER))
     async def describe(request: Request, key: str) -> Response:
         """Date, numbers, names of signers."""
         who = await desk.guard.require(request, Role.REVIEWER)
@@ -242,12 +245,12 @@ def _details(form: Form) -> Details:
 
 
 def _add_item(router: APIRouter, desk: Desk) -> None:
-    @router.get("/packages/{key}/items/{item}")
+    @router.get("/packages/{key}/items/{item}", openapi_extra=access(*WHO_SEES))
     async def item_page(request: Request, key: str, item: str) -> HTMLResponse:
         """One open question."""
         return await _item_page(desk, request, key, item, {}, {})
 
-    @router.post("/packages/{key}/items/{item}")
+    @router.post("/packages/{key}/items/{item}", openapi_extra=access(Role.REVIEWER))
     async def decide(request: Request, key: str, item: str) -> Response:
         """Take a decision."""
         who = await desk.guard.require(request, Role.REVIEWER)
@@ -266,14 +269,16 @@ def _add_item(router: APIRouter, desk: Desk) -> None:
             return await _item_page(desk, request, key, item, form, faults, refusal.status)
         return RedirectResponse(f"{address(key)}#items", SEE)
 
-    @router.post("/packages/{key}/items/{item}/confirm")
+    @router.post(
+        "/packages/{key}/items/{item}/confirm", openapi_extra=access(Role.REVIEWER, Role.LEADER)
+    )
     async def confirm(request: Request, key: str, item: str) -> Response:
         """Confirm a decision as the second person."""
         who = await desk.guard.require(request, Role.REVIEWER, Role.LEADER)
         work = desk.office.confirm(key, who.subject, item)
         return await desk.doing(request, key, work, f"{address(key)}#items")
 
-    @router.post("/packages/{key}/items/{item}/undecide")
+    @router.post("/packages/{key}/items/{item}/undecide", openapi_extra=access(Role.REVIEWER))
     async def undecide(request: Request, key: str, item: str) -> Response:
         """Take a decision back."""
         who = await desk.guard.require(request, Role.REVIEWER)
@@ -348,14 +353,14 @@ def _faults(error: ValidationError) -> set[str]:
 
 
 def _add_documents(router: APIRouter, desk: Desk) -> None:
-    @router.get("/packages/{key}/documents/{slug:path}")
+    @router.get("/packages/{key}/documents/{slug:path}", openapi_extra=access(*WHO_SEES))
     async def document_page(request: Request, key: str, slug: str) -> HTMLResponse:
         """One document, to read in the browser."""
         view = await desk.view(request, key)
         document = await desk.office.archives.document(view.package, slug)
         return desk.site.page(request, "document.html", view=view, document=document, slug=slug)
 
-    @router.get("/packages/{key}/compare")
+    @router.get("/packages/{key}/compare", openapi_extra=access(*WHO_SEES))
     async def compare_page(request: Request, key: str, other: str = "") -> HTMLResponse:
         """What differs between two packages."""
         view = await desk.view(request, key)
@@ -373,7 +378,7 @@ def _add_documents(router: APIRouter, desk: Desk) -> None:
 
 
 def _add_ceremony(router: APIRouter, desk: Desk) -> None:
-    @router.get("/packages/{key}/ceremony")
+    @router.get("/packages/{key}/ceremony", openapi_extra=access(*WHO_SEES))
     async def ceremony(request: Request, key: str, bloc: str = "") -> HTMLResponse:
         """The reveal, from last to first."""
         view = await desk.view(request, key)

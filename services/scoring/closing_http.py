@@ -7,6 +7,7 @@ from fastapi.responses import JSONResponse, Response
 
 from services.runtime import mongo
 from services.runtime.access.guard import Guard
+from services.runtime.access.rules import access
 from services.runtime.auth import Role
 from services.runtime.mongo import Document
 from services.runtime.resources import Resources
@@ -45,13 +46,13 @@ def closing_api(own: Resources, guard: Guard) -> APIRouter:
     """The routes below `/api/v1/closings`."""
     router = APIRouter(prefix="/api/v1/closings", tags=["closings"])
 
-    @router.get("/{plan}")
+    @router.get("/{plan}", openapi_extra=access(*WHO_SEES))
     async def closed_periods(request: Request, plan: str) -> list[dict[str, Any]]:
         """Periods that are closed or about to be, in the order of their instants."""
         await guard.require(request, *WHO_SEES)
         return [closing_json(asked) for asked in await _closings(own).of_plan(plan)]
 
-    @router.post("/{plan}/{period}", status_code=202)
+    @router.post("/{plan}/{period}", status_code=202, openapi_extra=access(Role.REVIEWER))
     async def close_period(request: Request, plan: str, period: str) -> Response:
         """Close a period that has ended, as of now; a repeat answers with the closing that is there."""
         who = await guard.require(request, Role.REVIEWER)

@@ -29,10 +29,10 @@ from services.runtime.consuming import Consumer
 from services.runtime.embedded import Addresses
 from services.runtime.resources import resources
 from services.runtime.settings import Settings
-from tests.e2e.test_pages import FLAGS
 from tests.support.packages import PLAN, frozen_period
 from tests.support.people import Person, client_of, make_person, sign_in
 
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.timeout(180)
 FEW = frozenset(u.code for b in PLAN.blocs for u in PLAN.units_of(b.code)[:4])

@@ -6,7 +6,7 @@ import pytest
 
 from contracts.submissions import ItemReviewed, SubmissionMade, SubmissionWithdrawn
 from services.reports.domain import workflow
-from services.reports.domain.evidence import evidence_of, reviews_of
+from services.reports.domain.evidence import AnySubmission, evidence_of, reviews_of
 from services.reports.domain.nominations import (
     NominationError,
     admitted,
@@ -90,7 +90,11 @@ def reviewed(version: int, decision: str, minute: int) -> ItemReviewed:
 
 
 def test_the_last_decision_on_a_claim_holds_in_any_order() -> None:
-    events = [made(1, ["X2", "X5"]), reviewed(1, "returned", 1), reviewed(1, "accepted", 2)]
+    events: list[AnySubmission] = [
+        made(1, ["X2", "X5"]),
+        reviewed(1, "returned", 1),
+        reviewed(1, "accepted", 2),
+    ]
     expected = {"2023-07:X2": "waiting", "2023-07:X5": "accepted"}
     assert reviews_of(events) == reviews_of(events[::-1] + events) == expected
 
@@ -123,5 +127,5 @@ def test_a_package_goes_one_way_and_back_with_a_reason_only() -> None:
         lambda: workflow.send_back(DRAFT, "a-2", AT, "Chưa có gì để trả lại."),
     ):
         with pytest.raises(WorkflowError):
-            work()
+            work()  # type: ignore[no-untyped-call]
     assert workflow.send_back(signed, "a-2", AT, "Sai số văn bản ở tờ trình.").state == "draft"
