@@ -4,6 +4,7 @@ PYTHON ?= python3
 DATA ?= .data
 PORT ?= 8000
 WORKERS ?= 2
+SECONDS ?= 60
 
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.thidua-ready
@@ -11,11 +12,11 @@ COMPILE = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11
 	--no-emit-index-url --no-emit-find-links --no-annotate --no-header --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check bench docs lock
+.PHONY: help setup demo up test check chaos bench bench-record docs lock
 
 help: ## list the verbs
 	@echo "make VERB, where VERB is one of"
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 setup: $(STAMP) ## install into $(VENV), if anything has changed since the last time
 
@@ -50,8 +51,14 @@ check: setup ## lint, format, types, imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+chaos: setup ## a storm of kills, pauses, cuts and clock jumps for SECONDS, drawn by SEED
+	$(BIN)/python -m tests.chaos --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
+
 bench: setup ## measure on this machine
 	$(BIN)/python -m tests.bench
+
+bench-record: setup ## measure, and append one line of the figures to docs/bench.jsonl
+	$(BIN)/python -m tests.bench --record docs/bench.jsonl
 
 docs: setup ## write the AsyncAPI document of the events into docs/
 	$(BIN)/thidua docs docs/

@@ -48,7 +48,7 @@ class Event(BaseModel):
 class DossierRecorded(Event):
     """A dossier of the public-service portal is now so.
 
-    Producer: intake. Consumers: scoring. Sent by the portal at each change; repeats, gaps and any order
+    Producer: intake. Consumers: scoring, notifier. Sent by the portal at each change; repeats, gaps and any order
     are normal. Fields stand in alphabetical order, `id` last: their JSON without `id` is what the content hash
     is made of.
     """
@@ -129,7 +129,7 @@ def _example(kind: str, **fields: object) -> dict[str, object]:
 class FigureReported(Claim):
     """A share reported for a period, as numerator and denominator.
 
-    Producer: intake. Consumers: scoring. Sent when a unit claims it and again at each decision on the claim.
+    Producer: intake. Consumers: scoring, notifier. Sent when a unit claims it and again at each decision on the claim.
     It belongs to the last month of its period. A numerator above the
     denominator is kept and shown, and earns no more than full points.
     """
@@ -149,7 +149,7 @@ class FigureReported(Claim):
 class TallyReported(Claim):
     """A number reported for a period (products on a platform, and the like).
 
-    Producer: intake. Consumers: scoring. Sent when a unit claims it and again at each decision on the claim.
+    Producer: intake. Consumers: scoring, notifier. Sent when a unit claims it and again at each decision on the claim.
     It belongs to the last month of its period.
     """
 
@@ -165,7 +165,8 @@ class TallyReported(Claim):
 class ItemRecorded(Claim):
     """One thing of a checklist exists (a decision, a plan, a page, a list sent), or no longer does.
 
-    Producer: intake. Consumers: scoring. Sent when a unit claims it, at each decision on the claim, and when the
+    Producer: intake. Consumers: scoring, notifier. Sent when a unit claims it, at each decision on the claim,
+    and when the
     thing is gone. It counts from the date `on`.
     """
 
@@ -183,7 +184,8 @@ class ItemRecorded(Claim):
 class IncidentRecorded(Claim):
     """Something happened that costs points (a lost certificate, a renewal that came late).
 
-    Producer: intake. Consumers: scoring. Sent when it becomes known. Withdrawn by a later version in state *rejected*.
+    Producer: intake. Consumers: scoring, notifier. Sent when it becomes known. Withdrawn by a later version in
+    state *rejected*.
     """
 
     type: Literal["incident.recorded"] = "incident.recorded"
@@ -196,7 +198,7 @@ class IncidentRecorded(Claim):
 class ReportReceived(Claim):
     """A unit's monthly report was received at this moment.
 
-    Producer: intake. Consumers: scoring. Sent when a report arrives. Lateness is judged by the local date of
+    Producer: intake. Consumers: scoring, notifier. Sent when a report arrives. Lateness is judged by the local date of
     `received_at`, by the plan's last day.
     """
 
@@ -212,7 +214,8 @@ class ReportReceived(Claim):
 class ArticleRecorded(Claim):
     """An article was sent, and perhaps approved and published.
 
-    Producer: intake. Consumers: scoring. Sent when an article arrives, and again when it is approved or published.
+    Producer: intake. Consumers: scoring, notifier. Sent when an article arrives, and again when it is approved
+    or published.
     It belongs to the month of `published_on` once published, else of `sent_on`.
     """
 
@@ -229,7 +232,8 @@ class ArticleRecorded(Claim):
 class BulletinBroadcast(Claim):
     """The loudspeaker station broadcast a bulletin on this date.
 
-    Producer: intake. Consumers: scoring. Sent once for each broadcast, and again at each decision on the claim.
+    Producer: intake. Consumers: scoring, notifier. Sent once for each broadcast, and again at each decision on
+    the claim.
     It counts in its ISO week, which belongs to the month of its Monday.
     """
 
@@ -242,7 +246,8 @@ class BulletinBroadcast(Claim):
 class FeedbackRecorded(Claim):
     """A citizen's feedback reached the unit, and perhaps was answered.
 
-    Producer: intake. Consumers: scoring. Sent when feedback arrives, and again when it is answered. It belongs to
+    Producer: intake. Consumers: scoring, notifier. Sent when feedback arrives, and again when it is answered.
+    It belongs to
     the month of `received_on`; answered on time means by `due_on`.
     """
 
@@ -262,7 +267,8 @@ class FeedbackRecorded(Claim):
 class ActivityReported(Claim):
     """What one person of the roster did in one month: account or not, dossiers filed online.
 
-    Producer: intake. Consumers: scoring. Sent once for each person and month, and again at each correction. The
+    Producer: intake. Consumers: scoring, notifier. Sent once for each person and month, and again at each
+    correction. The
     person is a pseudonym of the unit's own choosing, never a name.
     """
 
@@ -294,8 +300,9 @@ IndicatorEvent = DossierRecorded | AnyClaim
 class PlanPublished(Event):
     """A version of a plan is in force from now on, and read-only.
 
-    Producer: publishing (`thidua plan publish`, `thidua up`). Consumers: intake, scoring, leaderboard, reports. Sent
-    once for each version. Carries the whole plan: nobody needs to ask anybody else for it. Publishing the
+    Producer: publishing (`thidua plan publish`, `thidua up`). Consumers: intake, scoring, leaderboard,
+    notifier, reports. Sent once
+    for each version. Carries the whole plan: nobody needs to ask anybody else for it. Publishing the
     same content twice is the same event.
     """
 
@@ -331,6 +338,8 @@ class Standing(Event):
     """Code -> (numerator, denominator) of the indicator's first part."""
     eligible: bool
     exclusions: list[Exclusion]
+    near: list[Exclusion] = []
+    """What counts towards an exclusion and does not reach it yet: one overdue dossier where two exclude."""
 
 
 class BoardMoved(Event):
@@ -370,7 +379,8 @@ class Change(Event):
 class UnitScored(Event):
     """A unit's total of the whole competition changed: what, from where to where, because of which facts.
 
-    Producer: scoring worker. Consumers: the leaderboard (the unit page's history). Sent when the total changed,
+    Producer: scoring worker. Consumers: the leaderboard (the unit page's history), notifier. Sent when the
+    total changed,
     coalesced within a second. This is the ledger. Its id is made from its content, so a repeat after a
     restart is the same event. A change that is undone
     within the second leaves no trace.

@@ -12,7 +12,7 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Adjustment(Event):
-    """What a unit's row of an earlier, frozen period would say now: shown in the next package, changes nothing frozen."""
+    """What a unit's row of an earlier, frozen period would say now: shown in the next package."""
 
     period: PeriodCode
     unit: UnitCode
@@ -58,9 +58,9 @@ class PeriodFrozen(Event):
     log_sha256: Sha256
     """Over the ids and bodies of these packs, in order."""
     standings: list[Standing]
-    adjustments: list[Adjustment] = []
+    adjustments: list[Adjustment] = Field(default_factory=list)
     """Corrections that arrived since earlier periods of the plan were frozen."""
-    near: list[NearExclusion] = []
+    near: list[NearExclusion] = Field(default_factory=list)
 
     example: ClassVar = {
         "type": "period.frozen",

@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from contracts.calendar import last_day_of, last_month_of, months_between
+from contracts.workdays import WorkDays
 
 Code = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Share = Annotated[Decimal, Field(gt=0, le=1, max_digits=9)]
@@ -390,6 +391,15 @@ class Unit(Model):
     """The unit that this one belongs to: a hamlet's commune."""
 
 
+class Terms(Model):
+    """What a procedure was before a day: its service level, and whether a fee is due."""
+
+    until: date
+    """The first day on which it no longer was so."""
+    level: Literal["full", "partial", "information"]
+    fee_due: bool
+
+
 class Procedure(Model):
     """An administrative procedure of the catalogue."""
 
@@ -399,6 +409,120 @@ class Procedure(Model):
     fee_due: bool
     units: list[Code] | None = None
     """Who offers it; None: everybody who handles procedures."""
+    history: list[Terms] = []
+    """What it was before, the oldest first."""
+
+    def terms_on(self, day: date) -> "Terms | Procedure":
+        """Its level and fee on a day."""
+        return next((terms for terms in self.history if day < terms.until), self)
+
+
+class DayOff(Model):
+    """A day on which nobody works, beside weekends and the national holidays."""
+
+    on: date
+    name: Text
+
+
+class WorkCalendar(Model):
+    """Working days: the national ones, changed by the plan's own list.
+
+    `reports_on_days_off`: what becomes of a report's last on-time day that falls on a day off.
+    """
+
+    days_off: list[DayOff] = []
+    worked: list[date] = []
+    """Weekend days or holidays that are worked in exchange."""
+    reports_on_days_off: Literal["keep", "next_working_day"] = "keep"
+
+
+ClockTime = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+"""Local time, such as `07:30`."""
+Audience = Literal["officer", "head", "standing", "council", "chair"]
+"""Whom an alert reaches: of the unit its officer or head; the standing office; the office of the People's
+Council; the chair."""
+Watched = Literal[
+    "report_due",
+    "report_excluded",
+    "dossier_due",
+    "overdue_near",
+    "overdue_excluded",
+    "deadline_due",
+    "review_waiting",
+    "appeal_due",
+    "threshold_up",
+    "threshold_down",
+    "below_target",
+    "place_entered",
+    "place_left",
+    "lead_lost",
+    "item_reviewed",
+    "appeal_decided",
+    "plan_changed",
+    "due_moved",
+    "package_ready",
+]
+"""What an alert watches; `docs/alerts.md` says when each comes true and what its words may name."""
+
+
+class When(Model):
+    """A moment beside a due date: so many working days before it, or so many days after it."""
+
+    working_days_before: int | None = Field(None, ge=0, le=60)
+    days_after: int | None = Field(None, ge=1, le=400)
+    at: ClockTime = "07:30"
+
+
+class AlertRule(Model):
+    """One kind of alert: what it watches, whom it reaches, and its words."""
+
+    code: Code
+    watch: Watched
+    when: When | None = None
+    """Only for what has a due date."""
+    deadline: Code | None = None
+    """`deadline_due`: which of the plan's deadlines."""
+    decisions: list[Literal["accepted", "corrected", "returned", "rejected", "reopened"]] = []
+    """`item_reviewed`: which decisions it tells of."""
+    margin: Annotated[Decimal, Field(ge=0, max_digits=9, decimal_places=4)] = Decimal(0)
+    """Points below a threshold or target before its loss is told."""
+    last_days: int = Field(10, ge=1, le=366)
+    """`lead_lost`: only so many days before the end of the competition."""
+    severity: Literal["notice", "warning", "exclusion"]
+    """An *exclusion* passes every budget and mutes lower alerts of its unit."""
+    audience: list[Audience] = Field(min_length=1)
+    even_if_done: bool = False
+    """Told also when it was done in the meantime, but late."""
+    muted_by_exclusion: Literal["never", "month", "always"] = "never"
+    """Dropped when the unit is excluded for the same month, or at all."""
+    digest: bool = False
+    """Waits for the daily digest."""
+    escalates: bool = False
+    """Goes up the chain until somebody acknowledges it."""
+    clause: str = Field(min_length=1)
+    title: Text
+    fact: Text
+    todo: Text
+
+
+class Alerts(Model):
+    """Who is told what, when, and how often at most."""
+
+    contact: Text
+    """Whom to ask, as it stands at the end of every mail."""
+    window_minutes: int = Field(10, ge=0, le=1440)
+    """Alerts of one person within this time become one mail."""
+    quiet_from: ClockTime = "20:00"
+    quiet_to: ClockTime = "06:30"
+    budget_per_day: int = Field(5, ge=1)
+    """Mails to one person and day; what is more waits for the digest, exclusions never do."""
+    digest_at: ClockTime = "16:30"
+    work_from: ClockTime = "07:00"
+    work_to: ClockTime = "17:00"
+    escalate_after_hours: int = Field(8, ge=1)
+    """Working hours without acknowledgement before the next one is told."""
+    chain: list[Audience] = ["officer", "head", "standing", "chair"]
+    rules: list[AlertRule] = Field(min_length=1)
 
 
 class Plan(Model):
@@ -426,6 +550,9 @@ class Plan(Model):
     """None: what the plan's authority and title give."""
     units: list[Unit] = Field(min_length=1)
     catalogue: list[Procedure] = []
+    calendar: WorkCalendar = WorkCalendar()
+    alerts: Alerts | None = None
+    """None: nobody is mailed."""
 
     @cached_property
     def months(self) -> tuple[str, ...]:
@@ -458,10 +585,19 @@ class Plan(Model):
             p.level in levels and (p.units is None or unit in p.units) for p in self.catalogue
         )
 
+    @cached_property
+    def workdays(self) -> WorkDays:
+        """Which days are worked."""
+        own = self.calendar
+        return WorkDays(frozenset(day.on for day in own.days_off), frozenset(own.worked))
+
     def report_due_on(self, month: str) -> date:
         """The last on-time day of the report for a month such as `2023-07`."""
         number = int(month[:4]) * 12 + int(month[5:]) - 1 + self.reporting.months_later
-        return date(number // 12, number % 12 + 1, self.reporting.last_day)
+        day = date(number // 12, number % 12 + 1, self.reporting.last_day)
+        if self.calendar.reports_on_days_off == "keep":
+            return day
+        return self.workdays.at_or_after(day)
 
 
 def in_force(versions: Iterable[Plan], period: str) -> Plan:

@@ -6,6 +6,7 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import get_args
 
+from contracts.alert_lint import lint_alerts
 from contracts.events import DossierStatus, ServiceLevel
 from contracts.plan import (
     Award,
@@ -64,6 +65,7 @@ def lint(plan: Plan) -> list[str]:
         *_lint_units(plan),
         *_lint_dossiers(plan),
         *_lint_clauses(plan),
+        *lint_alerts(plan),
         *(f"{bloc.code}: {fault}" for bloc in plan.blocs for fault in _lint_bloc(plan, bloc)),
     ]
 
@@ -111,6 +113,9 @@ def _lint_dossiers(plan: Plan) -> Iterator[str]:
     for procedure in plan.catalogue:
         for unit in sorted(set(procedure.units or ()) - known):
             yield f"procedure {procedure.code}: there is no unit {unit!r}"
+        days = [terms.until for terms in procedure.history]
+        if any(later <= earlier for earlier, later in pairwise(days)):
+            yield f"procedure {procedure.code}: its history is not in order of time"
 
 
 def _lint_clauses(plan: Plan) -> Iterator[str]:

@@ -37,7 +37,7 @@ INDICATOR = Topic(
     "indicator",
     (DossierRecorded, *CLAIMS),
     ("intake",),
-    ("scoring",),
+    ("scoring", "notifier"),
     "Every fact that counts, as its sender last stated it. Sharded by fact, so that all versions of one meet.",
     sharded=True,
 )
@@ -45,14 +45,14 @@ PLAN = Topic(
     "plan",
     (PlanPublished,),
     ("publishing",),
-    ("intake", "scoring", "leaderboard", "reports"),
+    ("intake", "scoring", "leaderboard", "notifier", "reports"),
     "The rules in force: whole plan versions, read-only once published.",
 )
 STANDING = Topic(
     "standing",
     (UnitScored,),
     ("scoring",),
-    ("leaderboard",),
+    ("leaderboard", "notifier"),
     "The ledger: which unit's total changed, from where to where, because of which facts.",
 )
 BOARD = Topic(

@@ -11,9 +11,17 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from services.changing import candidate_of, publisher
 from services.intake.app import IntakeWeb
 from services.intake.http import INDICATOR_EVENTS, PORTAL_EVENTS, Endpoint, doors
-from services.proving import Elsewheres, prove
+from services.intake.portal.http import LOGIN, NATIONAL, documented
+from services.intake.sheets.http import sheet_api
+from services.notifier.app import NotifierWeb
+from services.notifier.http import alerts_api
+from services.notifier.reading import Ledger
+from services.package_proving import Elsewheres, prove
+from services.previewing import Previews
+from services.publishing import publish
 from services.reports.collecting import Collection
 from services.reports.collecting_http import nominations_api
 from services.reports.http import Office, packages_api
@@ -28,16 +36,19 @@ from services.runtime.access.http import access_api
 from services.runtime.access.pages import access_site
 from services.runtime.access.refusals import Refusals
 from services.runtime.access.rules import everybody
-from services.runtime.auth import AuthError, Keys, Role, TokenVerifier, bearer
+from services.runtime.auth import AuthError, Role, TokenVerifier, bearer
 from services.runtime.health import Health
+from services.runtime.keys import Keys, PublicKeys
 from services.runtime.logging import configure, get_logger
 from services.runtime.process import serve, settle
 from services.runtime.resources import Resources, resources
 from services.runtime.settings import Settings
+from services.runtime.web.headers import SafeHeaders, add_missing
 from services.runtime.web.navigation import Navigation, NavLink
 from services.runtime.web.site import Site, answer_errors_with_pages
 from services.scoring.closing_http import closing_api
 from services.scoring.leaderboard.app import LeaderboardWeb
+from services.scoring.leaderboard.audience import Audience
 from services.scoring.leaderboard.feed import Feed
 from services.scoring.leaderboard.http import standings_api
 from services.scoring.leaderboard.pages import leaderboard_site
@@ -45,12 +56,16 @@ from services.scoring.leaderboard.pages import leaderboard_site
 log = get_logger(__name__)
 NAME = "Thi Đua"
 _UNITS = (Role.OFFICER, Role.HEAD)
+_STANDING = (Role.REVIEWER, Role.OBSERVER)
 _OVERSIGHT = (Role.REVIEWER, Role.OBSERVER, Role.LEADER)
 LINKS = (
     NavLink("/submit", "Báo cáo tháng", "Monthly report", _UNITS),
     NavLink("/review", "Thẩm định", "Review", (Role.REVIEWER,)),
+    NavLink("/review/quarantine", "Hồ sơ đang chờ", "Waiting dossiers", _STANDING),
+    NavLink("/sheets", "Nhập tệp", "Import a sheet", (*_UNITS, Role.REVIEWER)),
     NavLink("/alerts", "Cảnh báo", "Alerts", (*_UNITS, *_OVERSIGHT)),
     NavLink("/packages", "Hồ sơ khen thưởng", "Award packages", _OVERSIGHT),
+    NavLink("/staff", "Bảng nghiệp vụ", "Staff board", (*_UNITS, *_OVERSIGHT)),
     NavLink("/people", "Tài khoản người dùng", "People", (Role.ADMIN,)),
 )
 """Places of work in the head of every page; those without a route are not shown."""
@@ -63,6 +78,11 @@ class WorkerReadiness:
     def __init__(self, urls: tuple[str, ...]) -> None:
         self._urls = urls
         self._troubles: dict[str, str] = dict.fromkeys(urls, "not asked yet")
+
+    def watched_by(self, health: Health) -> None:
+        """Ask, if there is anybody to be asked."""
+        if self._urls:
+            health.watch("workers", self.ask())
 
     async def ask(self) -> None:
         """Ask for ever."""
@@ -94,6 +114,7 @@ class Front:
     def __init__(self, app: FastAPI, refusals: Refusals) -> None:
         self.app = app
         self.entrance = Entrance(app, refusals.answer)
+        self._inside = SafeHeaders(self.entrance)
         self._refusals = refusals
         refusals.mount(app)
         self.doors: dict[str, Endpoint] = {}
@@ -104,7 +125,7 @@ class Front:
         door = self.doors.get(scope["path"]) if posted else None
         request = Request(scope, receive) if door else None
         if door is None or request is None or bearer(request) is None:
-            await self.entrance(scope, receive, send)
+            await self._inside(scope, receive, send)
             return
         try:
             response = await door(request)
@@ -113,36 +134,40 @@ class Front:
         except Exception:
             log.exception("a door failed", path=scope["path"])
             response = JSONResponse({"error": "internal"}, 500)
+        add_missing(response.headers)
         await response(scope, receive, send)
 
 
 def create_app(settings: Settings) -> Front:
     """All web faces on one origin."""
-    health, workers = Health(), WorkerReadiness(settings.worker_urls)
-    site, packages_site = leaderboard_site(), reports_site(NAME)
+    health, site, packages_site = Health(), leaderboard_site(), reports_site(NAME)
+    workers = WorkerReadiness(settings.worker_urls)
     health.check("workers", workers.trouble)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             own = await stack.enter_async_context(resources(settings))
-            verifier = TokenVerifier(Keys(settings.keys_dir).verifying())
+            previews = stack.enter_context(Previews(settings))
+            verifier = TokenVerifier(PublicKeys(Keys(settings.keys_dir)))
             people = AccessWeb(own, verifier, access_site(NAME))
             intake = IntakeWeb(own, people.guard)
-            board = LeaderboardWeb(own, site, people.guard)
+            board = LeaderboardWeb(own, site, people.guard, (candidate_of, publisher(own)))
             people.units = board.units
-            reports = _reports(own, packages_site, people.guard)
             front.doors = intake.endpoints
             front.entrance.find_session = people.access.find_session
-            app.include_router(intake.router)
-            people.mount(app)
-            board.mount(app)
-            reports.mount(app)
-            for face in (people, intake, board, reports):
+            intake.mount(app, previews.of, partial(publish, own))
+            alerts = NotifierWeb(own, people.guard)
+            reports = ReportsWeb(
+                own, packages_site, people.guard, Elsewheres(own), partial(prove, settings)
+            )
+            for pages in (people, board, alerts, reports):
+                pages.mount(app)
+            for face in (people, intake, board, alerts, reports):
                 await stack.enter_async_context(face.running(health))
             app.state.navigation = Navigation(app, LINKS)
             await own.start_bus(health)
-            _watch_workers(settings, health, workers)
+            workers.watched_by(health)
             settle()
             yield
             await health.stop()
@@ -150,22 +175,13 @@ def create_app(settings: Settings) -> Front:
     app = _empty_app(lifespan)
     front = Front(app, Refusals(site))
     _operations(app, health)
-    _answer_refusals(app, site, packages_site)
+    _answer_errors(app, site, packages_site)
     return front
 
 
-def _reports(own: Resources, site: Site, guard: Guard) -> ReportsWeb:
-    return ReportsWeb(own, site, guard, Elsewheres(own), partial(prove, own.settings))
-
-
-def _answer_refusals(app: FastAPI, site: Site, packages_site: Site) -> None:
+def _answer_errors(app: FastAPI, site: Site, packages_site: Site) -> None:
     answer_errors_with_pages(app, site)
     answer_refusals(app, packages_site)
-
-
-def _watch_workers(settings: Settings, health: Health, workers: WorkerReadiness) -> None:
-    if settings.worker_urls:
-        health.watch("workers", workers.ask())
 
 
 def _empty_app(lifespan: Any = None) -> FastAPI:  # noqa: ANN401 - what FastAPI takes
@@ -183,9 +199,12 @@ def openapi() -> dict[str, Any]:
     """The OpenAPI document of all faces, without starting anything."""
     app = _empty_app()
     app.include_router(doors(dict.fromkeys((PORTAL_EVENTS, INDICATOR_EVENTS), _not_running)))
-    app.include_router(standings_api(cast("Feed", None)))
+    app.include_router(documented(dict.fromkeys((NATIONAL, LOGIN), _not_running)))
+    app.include_router(sheet_api(None, None))
+    app.include_router(standings_api(Audience(cast("Feed", None))))
     office, guard = cast("Office", None), cast("Guard", None)
     app.include_router(access_api(cast("Access", None), guard))
+    app.include_router(alerts_api(cast("Ledger", None), guard))
     app.include_router(closing_api(cast("Resources", None), guard))
     app.include_router(packages_api(office, guard))
     app.include_router(nominations_api(office, cast("Collection", None), guard))

@@ -22,8 +22,14 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 PLAN = Path("deploy/plans/phung-hiep-2023")
-WORKERS = {"scoring": "services.scoring.app", "reports": "services.reports.app"}
+WORKERS = {
+    "scoring": "services.scoring.app",
+    "notifier": "services.notifier.app",
+    "reports": "services.reports.app",
+}
 """Name of each worker process -> the module that runs it."""
+BESIDE = frozenset({"notifier"})
+"""Workers without which the pages are ready all the same: a dead mail server takes no board away."""
 TELL_EVERY_SECONDS = 10
 LEAST_MEMORY_BYTES = 1_000_000_000
 
@@ -128,15 +134,19 @@ def main() -> None:
 
 def _expected() -> tuple[type[Exception], ...]:
     from services.demo import DemoError  # noqa: PLC0415
+    from services.portal_commands import SourceError  # noqa: PLC0415
     from services.publishing import PlanConflictError, PlanFileError  # noqa: PLC0415
     from services.runtime.access.accounts import AccountError  # noqa: PLC0415
+    from services.runtime.backup.archive import ArchiveError  # noqa: PLC0415
     from services.runtime.binaries import BinaryMissingError  # noqa: PLC0415
     from services.runtime.datafolder import DataFolderError  # noqa: PLC0415
     from services.runtime.embedded import DatabaseStartError  # noqa: PLC0415
 
     return (
         CommandError,
+        ArchiveError,
         AccountError,
+        SourceError,
         DataFolderError,
         BinaryMissingError,
         DatabaseStartError,
@@ -211,7 +221,10 @@ class _System:
             "THIDUA_MONGO_URL": addresses.mongo_url,
             "THIDUA_REDIS_URL": addresses.redis_url,
             "THIDUA_KEYS_DIR": str((self._data / "keys").resolve()),
-            "THIDUA_WORKER_URLS": json.dumps(list(workers.values())),
+            "THIDUA_WORKER_URLS": json.dumps(
+                [url for name, url in workers.items() if name not in BESIDE]
+            ),
+            "THIDUA_PUBLIC_URL": _public_url(self._port),
             **_clock_variables(clock),
         }
         web = {**shared, "THIDUA_PORT": str(self._port)}
@@ -284,6 +297,16 @@ class _System:
                 next_word += TELL_EVERY_SECONDS
                 tell("thidua", f"not ready yet: {why}")
             await asyncio.sleep(0.05)
+
+
+def _public_url(port: int) -> str:
+    """Where links in mails lead: what the operator says, else this machine."""
+    from services.notifier.settings import NotifierSettings  # noqa: PLC0415
+
+    given = NotifierSettings()
+    return (
+        given.public_url if "public_url" in given.model_fields_set else f"http://{HOST}:{port}"
+    )
 
 
 def _clock_variables(clock: "Clock") -> dict[str, str]:

@@ -130,13 +130,29 @@ def docs(
 
 def register(app: typer.Typer) -> None:
     """Add these commands to the command line."""
-    from services import demo, package_commands, people_commands  # noqa: PLC0415
+    from services import (  # noqa: PLC0415
+        alert_commands,
+        backup_commands,
+        demo,
+        key_commands,
+        package_commands,
+        people_commands,
+        portal_commands,
+    )
+    from services.proving import proof_commands  # noqa: PLC0415
 
     app.add_typer(package_commands.commands, name="package")
     app.command("verify")(verify)
     app.command("docs")(docs)
+    app.command("backup")(backup_commands.backup)
+    app.command("restore")(backup_commands.restore)
     app.command("demo")(demo.demo)
     app.add_typer(plan_commands, name="plan")
     app.add_typer(letter_commands, name="dead-letters")
+    app.add_typer(portal_commands.source_commands, name="source")
+    app.add_typer(portal_commands.alias_commands, name="alias")
+    app.add_typer(proof_commands, name="proof")
     app.add_typer(people_commands.person_commands, name="person")
     app.add_typer(people_commands.audit_commands, name="audit")
+    app.add_typer(alert_commands.contact_commands, name="contacts")
+    app.add_typer(key_commands.key_commands, name="keys")

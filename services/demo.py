@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -27,6 +28,8 @@ DELAY_SECONDS = 6
 """The simulated clock stands still so long, while everything starts."""
 PATIENCE_SECONDS = 60
 """So long a part of the system may be away, as after a kill, before the demonstration gives up."""
+NATIONAL = "/api/v1/portal/national"
+ALIASES = "deploy/aliases/phung-hiep-2023.csv"
 DOORS = {True: "/api/v1/portal/events", False: "/api/v1/indicator-events"}
 
 
@@ -137,25 +140,60 @@ def _replay(data: Path, port: int, plan: "Plan", seed: int, dossiers: int) -> No
     from services.runtime.auth import Keys, Role, issue  # noqa: PLC0415
     from services.runtime.datafolder import stored_clock  # noqa: PLC0415
     from services.season import season  # noqa: PLC0415
+    from services.season.national import names_of  # noqa: PLC0415
 
     key = issue(Keys(data / "keys").signing(), Role.PORTAL)
     clock = stored_clock(data)
+    inventing = threading.Thread(target=_invent_contacts, args=(data, plan))
+    inventing.start()
     happenings = list(season(plan, seed, dossiers))
     _say(
         f"Replaying {len(happenings):,} events from {plan.starts_on:%d/%m/%Y} "
         f"to {plan.ends_on:%d/%m/%Y}; look at http://127.0.0.1:{port}/ while it runs."
     )
     headers = {"Authorization": f"Bearer {key}"}
+    names = names_of(plan)
+    _explain_names(data)
     with httpx.Client(
         base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=30
     ) as client:
         sent = 0
         progress = _Progress(clock, len(happenings))
         for due in _in_time(happenings, clock):
-            _send(client, due)
+            _send(client, due, names)
             sent += len(due)
             progress.show(client, plan, sent)
+    inventing.join()
     _say("")
+
+
+def _invent_contacts(data: Path, plan: "Plan") -> None:
+    """Mailboxes that do not exist, so that alerts have somewhere to go: the mail page keeps them.
+
+    Beside the season: while its process starts, days go by on the simulated clock.
+    """
+    rows = ["code,name,email,role,units"]
+    for unit in plan.units:
+        if unit.bloc in plan.reporting.blocs:
+            for role, title in (("officer", "Cán bộ phụ trách"), ("head", "Thủ trưởng")):
+                code = f"{role}-{unit.code}".lower()
+                name = f'"{title}, {unit.name.vi}"'
+                rows.append(f"{code},{name},{code}@example.invalid,{role},{unit.code}")
+    for role, name in (
+        ("standing", "Phòng Văn hóa và Thông tin"),
+        ("council", "Văn phòng HĐND và UBND"),
+        ("chair", "Lãnh đạo huyện"),
+    ):
+        rows.append(f"{role},{name},{role}@example.invalid,{role},")
+    file = data / "contacts.csv"
+    file.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    command = [sys.executable, "-m", "services.cli", "contacts", "import"]
+    subprocess.run(  # noqa: S603 - our own program
+        [*command, str(file), "--data", str(data.resolve())],
+        cwd=ROOT,
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
 
 
 def _in_time(
@@ -174,14 +212,31 @@ def _in_time(
         at = end
 
 
-def _send(client: "httpx.Client", events: list[dict[str, Any]]) -> None:
+def _explain_names(data: Path) -> None:
+    """Say which units the names of the one-stop systems mean, as an operator does."""
+    words = ["alias", "import", str(ROOT / ALIASES), "--data", str(data.resolve())]
+    subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-m", "services.cli", *words],
+        cwd=ROOT,
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+
+
+def _send(client: "httpx.Client", events: list[dict[str, Any]], names: dict[str, str]) -> None:
+    """Every third dossier as a one-stop system sends it, everything else in our own form."""
+    from services.season.national import is_national, payloads  # noqa: PLC0415
+
+    for envelope in payloads([e for e in events if is_national(e)], names):
+        _post(client, NATIONAL, envelope)
+    own = [e for e in events if not is_national(e)]
     for portal, door in DOORS.items():
-        some = [e for e in events if (e["type"] == "dossier.recorded") == portal]
+        some = [e for e in own if (e["type"] == "dossier.recorded") == portal]
         if some:
             _post(client, door, some)
 
 
-def _post(client: "httpx.Client", door: str, events: list[dict[str, Any]]) -> None:
+def _post(client: "httpx.Client", door: str, content: Any) -> None:  # noqa: ANN401 - JSON
     """Send them again until they are accepted, as every sender should: a repeat changes nothing."""
     import httpx  # noqa: PLC0415
 
@@ -191,8 +246,10 @@ def _post(client: "httpx.Client", door: str, events: list[dict[str, Any]]) -> No
     while True:
         said = "no answer"
         with contextlib.suppress(httpx.TransportError):
-            answer = client.post(door, json=events)
+            answer = client.post(door, json=content)
             if answer.status_code == httpx.codes.ACCEPTED:
+                return
+            if answer.status_code == httpx.codes.OK and answer.json()["error_code"] == "0":
                 return
             said = f"{answer.status_code}: {answer.text[:300]}"
         if monotonic_seconds() > end:
@@ -259,6 +316,8 @@ The season is over and everything still runs. Where to look:
   {base}/units/phung-hiep-2023/31399   a unit: every indicator, its rule and the facts behind
   {base}/?display=wall                 for a big screen
   {base}/packages                      award packages (sign in first, see README)
+  {base}/mail                          the mails that units were sent (sign in as a reviewer)
+  {base}/alerts/ledger                 who was told what, and why not
   {base}/openapi.json                  the HTTP interface
   {base}/metrics                       what operators watch
 Prove the numbers:   thidua verify --data {data}

@@ -56,7 +56,7 @@ def verify(
 
 
 def _against(data: Path, record: "Record", file: Path) -> list[str]:
-    from services.proving import against_system  # noqa: PLC0415
+    from services.package_proving import against_system  # noqa: PLC0415
     from services.reports.render.package import sha256  # noqa: PLC0415
 
     found: list[str] = []

@@ -50,6 +50,15 @@ def read_plan(path: Path | Sequence[Path]) -> Plan:
     return plan
 
 
+def keys_of(path: Path) -> set[str]:
+    """The top-level keys that one file gives.
+
+    Raises:
+        PlanFileError: it cannot be read.
+    """
+    return set(_read_file(path).content)
+
+
 @dataclass(frozen=True, slots=True)
 class _Source:
     """What files hold, and from which file and line each place came."""

@@ -1,5 +1,6 @@
 """Publishes a plan version: into the journal, from where every service learns of it. Read-only from then on."""
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 from contracts.events import PlanPublished
@@ -27,19 +28,24 @@ async def publish_directory(settings: Settings, path: Path) -> Plan:
     return plan
 
 
-async def publish(own: Resources, plan: Plan) -> bool:
-    """Append a plan version to the journal; False when it is there already."""
+async def published(own: Resources) -> AsyncIterator[Plan]:
+    """Every plan version in the journal."""
     async for pack in own.journal.all_packs(PLAN.name):
         for line in pack.lines:
-            known = PlanPublished.model_validate_json(line).plan
-            if (known.id, known.version) != (plan.id, plan.version):
-                continue
-            if known == plan:
-                return False
-            raise PlanConflictError(
-                f"version {plan.version} of {plan.id} is published and read-only; "
-                f"give the changed plan version {plan.version + 1}"
-            )
+            yield PlanPublished.model_validate_json(line).plan
+
+
+async def publish(own: Resources, plan: Plan) -> bool:
+    """Append a plan version to the journal; False when it is there already."""
+    async for known in published(own):
+        if (known.id, known.version) != (plan.id, plan.version):
+            continue
+        if known == plan:
+            return False
+        raise PlanConflictError(
+            f"version {plan.version} of {plan.id} is published and read-only; "
+            f"give the changed plan version {plan.version + 1}"
+        )
     event = PlanPublished(
         id=f"{plan.id}-{plan.version}", plan=plan, published_at=own.clock.now()
     )
@@ -47,4 +53,4 @@ async def publish(own: Resources, plan: Plan) -> bool:
     return True
 
 
-__all__ = ["PlanConflictError", "PlanFileError", "publish", "publish_directory"]
+__all__ = ["PlanConflictError", "PlanFileError", "publish", "publish_directory", "published"]

@@ -3,11 +3,17 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import APIRouter
+from fastapi import APIRouter, FastAPI
 
 from contracts.streams import PLAN
 from services.intake.application import Intake
 from services.intake.http import doors, endpoints
+from services.intake.portal.app import PortalWeb
+from services.intake.portal.catalogue import PreviewPlan, PublishPlan
+from services.intake.sheets.desk import SheetDesk
+from services.intake.sheets.http import sheet_api
+from services.intake.sheets.pages import SheetPages
+from services.intake.sheets.store import SheetStore
 from services.intake.store import IntakeStore
 from services.runtime import mongo
 from services.runtime.access.guard import Guard
@@ -25,19 +31,38 @@ class IntakeWeb:
         self._store = IntakeStore(database)
         self._resources = resources
         self._intake = Intake(self._store, resources.journal, settings.scoring_shards)
+        self.portal = PortalWeb(resources, self._intake, guard)
         letters = DeadLetters(database["dead_letters"])
         self._plans = Consumer(
-            resources.journal, PLAN.name, [0], self._intake.on_plans, letters, settings
+            resources.journal, PLAN.name, [0], self.portal.desk.on_plans, letters, settings
         )
-        self.endpoints = endpoints(self._intake, guard)
-        self.router: APIRouter = doors(self.endpoints)
+        posted = endpoints(self._intake, self.portal.trust)
+        self.endpoints = posted | self.portal.endpoints
+        self.router: APIRouter = doors(posted)
+        self.router.include_router(self.portal.router)
+        self.sheets = SheetDesk(settings, SheetStore(database))
+        self.router.include_router(sheet_api(self.sheets, guard))
+        self._guard = guard
+
+    def mount(self, app: FastAPI, preview: PreviewPlan, publish: PublishPlan) -> None:
+        """Add its routes and pages."""
+        app.include_router(self.router)
+        self.portal.mount(app, preview, publish)
+        portal = self.portal
+        pages = SheetPages(
+            portal.site, self._guard, self.sheets, portal.receiver.known, portal.audit
+        )
+        app.include_router(pages.router())
 
     @asynccontextmanager
     async def running(self, health: Health) -> AsyncIterator[None]:
         """Knows all plans; follows new ones."""
         await self._store.prepare()
+        await self.portal.prepare()
         await self._plans.catch_up()
         self._resources.subscribe(self._plans)
         health.check("intake plans", self._plans.trouble)
         health.watch("intake keeps up with plans", self._plans.keep_up())
-        yield
+        async with self.portal.running(health):
+            yield
+            await self.sheets.stop()

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 from fastapi import APIRouter, Request
@@ -22,7 +22,6 @@ from services.intake.domain.reading import (
     UnreadableBodyError,
 )
 from services.intake.domain.reasons import Reason
-from services.runtime.access.guard import Guard
 from services.runtime.access.rules import access
 from services.runtime.auth import Role
 from services.runtime.journal import JournalFullError, JournalUnavailableError
@@ -143,10 +142,28 @@ def _answer(answer: Answer, request: Request) -> Response:
     return Response(_encode(body), 202 if taken else 422, media_type="application/json")
 
 
-async def _receive(request: Request, intake: Intake, door: Door, name: str) -> Response:
+class Gate(Protocol):
+    """Knows the senders: which source one speaks for, and whether it may now."""
+
+    async def enter(self, request: Request) -> str | None:
+        """The source that the sender is bound to; None: it may speak for any."""
+
+    async def admit(self, request: Request, source: str, body: bytes) -> None:
+        """Let one request of a bound sender pass, or raise why not."""
+
+
+async def _receive(
+    request: Request, intake: Intake, door: Door, name: str, gate: Gate
+) -> Response:
     form = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    bound = await gate.enter(request)
     try:
-        read = door.read(await read_body(request), form, request.headers, MOST_EVENTS)
+        body = await read_body(request)
+        if bound is not None:
+            await gate.admit(request, bound, body)
+        read = door.read(body, form, request.headers, MOST_EVENTS)
+        if bound is not None:
+            read.keep_only(bound)
         return _answer(await intake.accept(read, name), request)
     except (
         Refusal,
@@ -155,10 +172,10 @@ async def _receive(request: Request, intake: Intake, door: Door, name: str) -> R
         UnreadableBodyError,
         UnknownFormError,
     ) as error:
-        return _refusal(error).response()
+        return refusal_of(error).response()
 
 
-def _refusal(error: Exception) -> Refusal:
+def refusal_of(error: Exception) -> Refusal:
     """The one table from what went wrong to the answer."""
     match error:
         case Refusal():
@@ -211,6 +228,10 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
     403: {"description": "The token lacks the role `portal`."},
     413: {"model": Problem, "description": "More than 10,000 events or 8 MiB."},
     415: {"model": Problem, "description": "Content type not understood."},
+    429: {
+        "model": Problem,
+        "description": "The source sends faster than it may; again after Retry-After.",
+    },
     422: {"model": IntakeAnswer, "description": "Not one item is a valid event."},
     503: {"model": Problem, "description": "Not durable; send it again after Retry-After."},
 }
@@ -221,18 +242,16 @@ PORTAL_EVENTS = "/api/v1/portal/events"
 INDICATOR_EVENTS = "/api/v1/indicator-events"
 
 
-def endpoints(intake: Intake, guard: Guard) -> dict[str, Endpoint]:
+def endpoints(intake: Intake, gate: Gate) -> dict[str, Endpoint]:
     """Path -> what answers a POST there."""
 
     async def portal_events(request: Request) -> Response:
         """Canonical dossier events: one object, an array, NDJSON, or CloudEvents in any mode."""
-        await guard.require(request, Role.PORTAL)
-        return await _receive(request, intake, DOSSIERS, "portal")
+        return await _receive(request, intake, DOSSIERS, "portal", gate)
 
     async def indicator_events(request: Request) -> Response:
         """Every other kind of indicator event, declared, verified or rejected; the same forms."""
-        await guard.require(request, Role.PORTAL)
-        return await _receive(request, intake, CLAIMS_DOOR, "indicator")
+        return await _receive(request, intake, CLAIMS_DOOR, "indicator", gate)
 
     return {PORTAL_EVENTS: portal_events, INDICATOR_EVENTS: indicator_events}
 

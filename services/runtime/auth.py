@@ -1,12 +1,11 @@
 """Who may do what: signed tokens (JWT, Ed25519) that every service verifies with a public key alone."""
 
-import os
 import secrets
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from pathlib import Path
 from typing import ClassVar
 
 import jwt
@@ -14,17 +13,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (
     Ed25519PrivateKey,
     Ed25519PublicKey,
 )
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-    load_pem_private_key,
-    load_pem_public_key,
-)
 from starlette.requests import HTTPConnection
 
 from services.runtime.clock import wall_now
+from services.runtime.keys import Keys as Keys, PublicKeys  # noqa: PLC0414 - known by this name
 
 ALGORITHM = "EdDSA"
 ISSUER = "thidua"
@@ -157,60 +149,6 @@ class NotFoundError(AuthError):
     en = "There is no such thing here."
 
 
-class Keys:
-    """The key pair of one system, as two PEM files; made when first asked for.
-
-    Only who issues tokens needs the private file; a verifier is content with the public one.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._private = folder / "signing.pem"
-        self._public = folder / "verifying.pem"
-
-    def signing(self) -> Ed25519PrivateKey:
-        """The private key; of two processes that make it at once, both get the same."""
-        if not self._private.exists():
-            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            pem = Ed25519PrivateKey.generate().private_bytes(
-                Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
-            )
-            _create(self._private, pem)
-        key = load_pem_private_key(self._private.read_bytes(), None)
-        if not isinstance(key, Ed25519PrivateKey):
-            raise TypeError(f"{self._private} holds no Ed25519 key")
-        return key
-
-    def verifying(self) -> Ed25519PublicKey:
-        """The public key."""
-        if self._private.exists() or not self._public.exists():
-            key = self.signing().public_key()
-            pem = key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-            if not self._public.exists():
-                _create(self._public, pem, 0o644)
-            return key
-        public = load_pem_public_key(self._public.read_bytes())
-        if not isinstance(public, Ed25519PublicKey):
-            raise TypeError(f"{self._public} holds no Ed25519 key")
-        return public
-
-
-def _create(path: Path, content: bytes, mode: int = 0o600) -> None:
-    """Write a whole new file, or leave the one that another process put there first."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        path.hardlink_to(draft)
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink()
-
-
 def issue(
     key: Ed25519PrivateKey,
     role: Role,
@@ -236,8 +174,9 @@ def issue(
 class TokenVerifier:
     """Verifies tokens; remembers those it verified, so that a busy sender costs one signature check."""
 
-    def __init__(self, key: Ed25519PublicKey, remembered: int = 1_000) -> None:
-        self._key = key
+    def __init__(self, keys: Ed25519PublicKey | PublicKeys, remembered: int = 1_000) -> None:
+        self._keys = keys if isinstance(keys, PublicKeys) else None
+        self._tried = (keys,) if isinstance(keys, Ed25519PublicKey) else keys.now()
         self._remembered = remembered
         self._verified: dict[str, Principal] = {}
 
@@ -249,9 +188,10 @@ class TokenVerifier:
         """
         if not token:
             raise TokenMissingError
+        self._use_keys(at_once=False)
         principal = self._verified.get(token)
         if principal is None:
-            principal = self._decode(token)
+            principal = self._read(token)
             if len(self._verified) >= self._remembered:
                 del self._verified[next(iter(self._verified))]
             self._verified[token] = principal
@@ -260,13 +200,31 @@ class TokenVerifier:
             raise TokenExpiredError
         return principal
 
-    def _decode(self, token: str) -> Principal:
+    def _use_keys(self, *, at_once: bool) -> bool:
+        """Whether the keys are others than before; then nothing verified by the old ones is remembered."""
+        found = self._tried if self._keys is None else self._keys.now(at_once=at_once)
+        if found is self._tried:
+            return False
+        self._tried = found
+        self._verified.clear()
+        return True
+
+    def _read(self, token: str) -> Principal:
         if len(token) > LONGEST_TOKEN:
             raise TokenForgedError
+        while True:
+            for key in self._tried:
+                with suppress(TokenForgedError):
+                    return self._decode(token, key)
+            if not self._use_keys(at_once=True):  # a key may be newer than the last look
+                raise TokenForgedError
+
+    @staticmethod
+    def _decode(token: str, key: Ed25519PublicKey) -> Principal:
         try:
             claims = jwt.decode(
                 token,
-                self._key,
+                key,
                 algorithms=[ALGORITHM],
                 audience=AUDIENCE,
                 issuer=ISSUER,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bson.codec_options import CodecOptions
+from bson.raw_bson import RawBSONDocument
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, AsyncIOMotorDatabase
 from pymongo import ReadPreference
 from pymongo.errors import BulkWriteError
@@ -16,7 +17,9 @@ Document = dict[str, Any]
 Client = AsyncIOMotorClient[Document]
 Database = AsyncIOMotorDatabase[Document]
 Collection = AsyncIOMotorCollection[Document]
+RawCollection = AsyncIOMotorCollection[RawBSONDocument]
 
+AWARE: CodecOptions[Document] = CodecOptions(tz_aware=True)
 DURABLE = WriteConcern(w="majority", j=True, wtimeout=10_000)
 DUPLICATE_KEY = 11_000
 RELAXED = WriteConcern(w=1, j=False)
@@ -47,6 +50,17 @@ def database(
         write_concern=DURABLE if durable else RELAXED,
         read_concern=ReadConcern("local"),
     )
+
+
+def raw(client: Client, database: str, name: str) -> RawCollection:
+    """A collection whose documents stay as the server sends them; only what a majority has."""
+    collection: Any = client[database].get_collection(
+        name,
+        codec_options=CodecOptions(document_class=RawBSONDocument),
+        read_concern=ReadConcern("majority"),
+    )
+    found: RawCollection = collection
+    return found
 
 
 def prefix_of(database: Database) -> str:

@@ -1,16 +1,38 @@
 """What a process is told from outside: addresses, clock, keys. Read once, in an `app.py` or the CLI."""
 
+import json
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
 from pydantic import AliasChoices, AwareDatetime, Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+
+class _Files(EnvSettingsSource):
+    """The content of the file that `THIDUA_<NAME>_FILE` names, so that a secret stands in no environment."""
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        given = super()._load_env_vars()
+        names = (self.env_prefix.lower() + field for field in self.settings_cls.model_fields)
+        paths = {name: given.get(f"{name}_file") for name in names}
+        return {
+            name: Path(path).read_text(encoding="utf-8").strip()
+            for name, path in paths.items()
+            if path
+        }
 
 
 class Settings(BaseSettings):
     """Settings that every process shares; each is an environment variable `THIDUA_<NAME>`.
 
+    Or `THIDUA_<NAME>_FILE` names a file that holds the value; the variable itself goes before it.
     `MONGO_URL` and `REDIS_URL` are read without the prefix too, because operators know them.
     """
 
@@ -40,8 +62,6 @@ class Settings(BaseSettings):
     """Address of the office's OpenID Connect provider; empty: people sign in with passwords only."""
     oidc_client_id: str = ""
     oidc_client_secret: SecretStr = SecretStr("")
-    oidc_client_secret_file: Path | None = None
-    """File that holds the secret, instead of the variable."""
     clock_start: AwareDatetime | None = None
     """Simulated time shown at `clock_anchor`; unset: real time."""
     clock_anchor: AwareDatetime | None = None
@@ -59,8 +79,30 @@ class Settings(BaseSettings):
     log_level: str = "INFO"
     log_format: Literal["auto", "json", "console"] = "auto"
     """auto: lines for people on a terminal, JSON elsewhere."""
+    mtls_subject_header: str = ""
+    """Header in which the proxy tells the subject of a client's certificate; it must strip it from what comes in."""
     worker_urls: tuple[str, ...] = ()
     """Base addresses of the workers whose readiness this web process also reports."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - its caller names them
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What is given in code, then the environment, then files that the environment names."""
+        return init_settings, env_settings, _Files(settings_cls)
+
+    def environment(self) -> dict[str, str]:
+        """The variables that give a child process these very settings."""
+        plain = self.model_dump(mode="json", exclude_none=True)
+        return {
+            f"THIDUA_{name.upper()}": value if isinstance(value, str) else json.dumps(value)
+            for name, value in plain.items()
+        }
 
     def started_at(self) -> tuple[datetime, datetime] | None:
         """(simulated start, real anchor), or None when time is real."""

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from contracts.streams import INDICATOR, PLAN
+from contracts.streams import INDICATOR, PLAN, STANDING
 from services.runtime import metrics, mongo
 from services.runtime.consuming import Consumer
 from services.runtime.health import Health
@@ -21,6 +21,7 @@ from services.runtime.resources import Resources, resources
 from services.scoring.application import Scoring
 from services.scoring.domain.fold import Fold
 from services.scoring.freezing import Closings, Freezer
+from services.scoring.sealing import Sealer
 from services.scoring.settings import ScoringSettings
 from services.scoring.store import ScoringStore
 from services.scoring.ticker import tick
@@ -35,6 +36,8 @@ async def worker(settings: ScoringSettings, health: Health) -> AsyncIterator[Sco
     async with resources(settings) as own:
         store = ScoringStore(mongo.database(own.client, settings, "scoring"))
         await store.prepare()
+        ledger = own.journal.collection(STANDING.name)
+        await ledger.create_index([("keys", 1), ("_id", -1)])
         scoring = Scoring(store, own.journal, own.redis, own.clock, settings)
         plans, events = _consumers(own.journal, scoring, settings)
         await plans.catch_up()
@@ -61,6 +64,7 @@ async def worker(settings: ScoringSettings, health: Health) -> AsyncIterator[Sco
             "store facts": scoring.store_facts(lambda: events.listed_until_ms),
             "ledger": scoring.write_ledger(),
             "clock": tick(scoring, store),
+            "chain over the journal": Sealer(own.journal, store.seals, own.clock).run(),
         }.items():
             health.watch(name, loop)
         try:

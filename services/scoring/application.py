@@ -71,6 +71,7 @@ def row_document(plan: PlanKey, row: UnitRow, position: int) -> Document:
         "counters": dict(row.counters),
         "eligible": row.eligible,
         "exclusions": [exclusion.model_dump() for exclusion in row.exclusions],
+        "near": [exclusion.model_dump() for exclusion in row.near],
     }
 
 

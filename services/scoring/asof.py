@@ -9,6 +9,7 @@ from datetime import datetime
 
 from contracts.calendar import local_date
 from contracts.events import PlanPublished
+from contracts.plan import Plan
 from contracts.streams import INDICATOR, PLAN
 from services.runtime.mongo import Document
 from services.runtime.resources import resources
@@ -17,21 +18,28 @@ from services.scoring.application import row_document
 from services.scoring.domain.fold import Fold, UnknownPlanError
 
 REMEMBERED = 16
+WAITING = 6
+"""Instants that may be folded or wait for it; more are refused, so that nobody can pile up work."""
 Rows = dict[tuple[str, str, str], dict[str, Document]]
 """(plan, bloc, period) -> unit -> row."""
 
 
-def fold_until(settings: Settings, instant: datetime) -> Rows:
-    """All rows as they stood at an instant, under the plans published until then; takes as long as a rebuild."""
-    return asyncio.run(_fold_until(settings, instant))
+def fold_until(settings: Settings, instant: datetime, candidate: Plan | None = None) -> Rows:
+    """All rows as they stood at an instant, under the plans published until then; takes as long as a rebuild.
+
+    With a candidate: as they would stand if it had been published too.
+    """
+    return asyncio.run(_fold_until(settings, instant, candidate))
 
 
-async def _fold_until(settings: Settings, instant: datetime) -> Rows:
+async def _fold_until(settings: Settings, instant: datetime, candidate: Plan | None) -> Rows:
     fold = Fold(local_date(instant))
     async with resources(settings) as own:
         async for pack in own.journal.all_packs(PLAN.name, instant):
             for line in pack.lines:
                 fold.publish(PlanPublished.model_validate_json(line).plan)
+        if candidate is not None:
+            fold.publish(candidate)
         async for pack in own.journal.all_packs(INDICATOR.name, instant):
             for line in pack.lines:
                 with suppress(UnknownPlanError, ValueError):  # a dead letter then as now
@@ -50,6 +58,10 @@ def rows_of(fold: Fold) -> Rows:
     return rows
 
 
+class BusyError(Exception):
+    """Too many past instants are asked for at once; try again in some seconds."""
+
+
 class PastBoards:
     """Answers for past instants, one rebuild at a time, the latest answers remembered."""
 
@@ -58,20 +70,38 @@ class PastBoards:
         self._known: OrderedDict[datetime, Rows] = OrderedDict()
         self._one_at_a_time = asyncio.Lock()
         self._pool: ProcessPoolExecutor | None = None
+        self._waiting = 0
 
-    async def rows(self, instant: datetime) -> Rows:
-        """All rows as they stood at the instant."""
+    async def rows(self, instant: datetime, candidate: Plan | None = None) -> Rows:
+        """All rows as they stood at the instant; with a candidate, as they would stand under it.
+
+        Raises:
+            BusyError: too many wait already.
+        """
+        if candidate is None and instant in self._known:
+            self._known.move_to_end(instant)
+            return self._known[instant]
+        if self._waiting >= WAITING:
+            raise BusyError
+        self._waiting += 1
+        try:
+            return await self._fold(instant, candidate)
+        finally:
+            self._waiting -= 1
+
+    async def _fold(self, instant: datetime, candidate: Plan | None) -> Rows:
         async with self._one_at_a_time:
-            known = self._known.get(instant)
-            if known is None:
-                loop = asyncio.get_running_loop()
-                known = await loop.run_in_executor(
-                    self._executor(), fold_until, self._settings, instant
-                )
-                self._known[instant] = known
-                while len(self._known) > REMEMBERED:
-                    self._known.popitem(last=False)
-            return known
+            if candidate is None and instant in self._known:
+                return self._known[instant]
+            loop = asyncio.get_running_loop()
+            found = await loop.run_in_executor(
+                self._executor(), fold_until, self._settings, instant, candidate
+            )
+            if candidate is None:
+                self._known[instant] = found
+            while len(self._known) > REMEMBERED:
+                self._known.popitem(last=False)
+            return found
 
     def _executor(self) -> ProcessPoolExecutor:
         if self._pool is None:

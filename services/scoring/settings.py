@@ -1,5 +1,7 @@
 """What the scoring service is told from outside, beside the shared settings."""
 
+from pathlib import Path
+
 from pydantic import Field
 
 from services.runtime.settings import Settings
@@ -18,3 +20,14 @@ class ScoringSettings(Settings):
     """Share of time that may go into storing facts while events arrive."""
     ledger_seconds: float = Field(1.0, gt=0)
     """Changes of a unit within this time are one entry of the ledger."""
+
+
+class BoardSettings(Settings):
+    """Where the public board may be seen beside its own pages."""
+
+    embed_ancestors: str = Field("'self'", pattern=r"^[^;,\r\n]+$")
+    """Sites that may show the board in a frame, as `frame-ancestors` takes them: `'self' https://phunghiep.example`."""
+    public_dir: Path | None = None
+    """Folder for the signed copy of the board; none: no copy is written."""
+    public_copy_seconds: float = Field(60, gt=0)
+    """Pause between two copies."""

@@ -26,6 +26,10 @@ class ScoringStore:
         self.closes: Collection = database["closes"]
         self.marks: Collection = database["marks"]
         self.dead_letters: Collection = database["dead_letters"]
+        self.freezes: Collection = database["freezes"]
+        self.frozen: Collection = database["frozen"]
+        self.previews: Collection = database["previews"]
+        self.seals: Collection = database["seals"]
 
     async def prepare(self) -> None:
         """Create what must be created before the first write; harmless when it is there."""

@@ -19,12 +19,24 @@ from services.runtime.clock import wall_now
 from tests.bench import measures, parts
 from tests.bench.measures import Result, Sizes, say
 from tests.bench.parts import BenchError
+from tests.bench.record import append
 from tests.bench.report import table
 from tests.bench.sample import plan_with
 from tests.bench.system import System, running
 
 UNITS = (15, 3_321)
-NAMES = ("sustained", "freshness", "singles", "restart", "history", "yardsticks", "packages")
+NAMES = (
+    "sustained",
+    "freshness",
+    "singles",
+    "restart",
+    "history",
+    "yardsticks",
+    "alerts",
+    "packages",
+)
+MAILS_PER_MINUTE = 60_000
+"""A limit that does not limit: what is asked for is how fast it could go."""
 OUT = Path(".data/bench")
 
 
@@ -42,7 +54,9 @@ class Bench:
 
     async def run(self) -> None:
         """Everything wanted, one after the other."""
-        if self._only - {"history", "packages"}:
+        if "alerts" in self._only:
+            await self._try("alerts", self._alerts())
+        if self._only - {"history", "alerts", "packages"}:
             await self._try(f"{UNITS[0]} units", self._system(UNITS[0]))
         if "yardsticks" in self._only:
             await self._try("yardsticks", self._yardsticks())
@@ -73,6 +87,13 @@ class Bench:
     async def _packages(self) -> None:
         say(f"a national package: {UNITS[1]:,} units")
         self.results["packages"] = await parts.run("packages", "national", units=UNITS[1])
+
+    async def _alerts(self) -> None:
+        units = self._sizes.alerted_units
+        say(f"five alerts for each of {units:,} units")
+        self.results["alerts"] = await parts.run(
+            "alerts", "flood", units=units, per_minute=MAILS_PER_MINUTE
+        )
 
     def _path(self, units: int) -> Path:
         return self._folder / f"events-{units}.jsonl"
@@ -179,6 +200,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", choices=NAMES, default=NAMES, metavar="NAME",
                         help=f"some of: {', '.join(NAMES)}")  # fmt: skip
     parser.add_argument("--events", type=int, help="events sent through HTTP")
+    parser.add_argument("--record", type=Path, metavar="FILE",
+                        help="append one line with machine, commit and figures")  # fmt: skip
     parser.add_argument("--json", action="store_true", help="JSON to standard output too")
     return parser.parse_args()
 
@@ -211,6 +234,9 @@ def main() -> int:
         "void": bench.void,
     }
     _finish(OUT / f"{name}.json", found | bench.results, as_json=options.json)
+    if options.record is not None:
+        append(options.record, found | bench.results)
+        sys.stdout.write(f"one line more in {options.record}\n")
     for what, why in bench.void.items():
         sys.stderr.write(f"void: {what}: {why}\n")
     return 1 if bench.void else 0

@@ -39,6 +39,7 @@ class Sizes:
     freshness_rate: int = 500
     freshness_clients: int = 20
     singles_clients: int = 100
+    alerted_units: int = 3_321
 
     @classmethod
     def of(cls, events: int | None, *, quick: bool) -> "Sizes":
@@ -51,6 +52,7 @@ class Sizes:
             10_000 // min(part, 4),
             max(4.0, 20 / part),
             max(3.0, 10 / part),
+            alerted_units=3_321 // part,
         )
 
 

@@ -116,6 +116,18 @@ def _yardsticks(results: Result) -> Iterator[Line]:
             yield Line("  CPU of our worker : yardstick", f"{worker:.1f}")
 
 
+def _alerts(results: Result) -> Iterator[Line]:
+    if found := results.get("alerts"):
+        told = f"{found['notices']:,} notices in {found['mails']:,} mails"
+        yield Line(f"alerts of {found['units']:,} units", f"{found['occasions']:,}: {told}")
+        yield Line(
+            "  found / written / sent in, s",
+            " / ".join(f"{found[f'{key}_seconds']:.1f}" for key in ("find", "write", "send")),
+        )
+        yield Line("  mails/s over SMTP, 3 connections", f"{found['mails_per_second']:,.0f}")
+        yield Line("  resident MB", f"{found['rss_mb']:,.0f}")
+
+
 def lines(results: Result) -> Iterator[Line]:
     """All figures in order."""
     for units, found in results.get("sustained", {}).items():
@@ -123,6 +135,7 @@ def lines(results: Result) -> Iterator[Line]:
     yield from _latencies(results)
     yield from _ways_back(results)
     yield from _growth(results)
+    yield from _alerts(results)
     yield from _yardsticks(results)
     yield from _packages(results)
 

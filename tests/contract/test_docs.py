@@ -15,24 +15,26 @@ from contracts import plan as models
 from contracts.plan import Bands, Part
 from contracts.streams import INDICATOR
 from services.cli import app
-from services.scoring.settings import ScoringSettings
+from services.notifier.settings import NotifierSettings
+from services.scoring.settings import BoardSettings, ScoringSettings
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("contracts/*.md")])
+DOCUMENTS = sorted(
+    [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("contracts/*.md")]
+)
 READMES = [ROOT / "README.md", ROOT / "README.vi.md"]
 MADE = {"docs/asyncapi.json", "docs/openapi.json"}
 """Written by `make docs`."""
 OURS = (
-    *(
-        "intake_",
-        "journal_",
-        "catch_up_",
-        "consumer_",
-        "dead_letters",
-        "scoring_",
-        "board_",
-        "reports_",
-    ),
+    "intake_",
+    "journal_",
+    "catch_up_",
+    "consumer_",
+    "dead_letters",
+    "scoring_",
+    "board_",
+    "notifier_",
+    "reports_",
 )
 each = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda p: str(p.relative_to(ROOT)))
 
@@ -83,8 +85,8 @@ def test_paths_named_in_the_text_exist(document: Path) -> None:
 @each
 def test_verbs_of_make_exist(document: Path) -> None:
     makefile = (ROOT / "Makefile").read_text("utf-8")
-    verbs = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
-    named = re.findall(r"(?:^|[`\s])make ([a-z]+)(?=[`\s]|$)", code(document), re.MULTILINE)
+    verbs = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+    named = re.findall(r"(?:^|[`\s])make ([a-z-]+)(?=[`\s]|$)", code(document), re.MULTILINE)
     assert set(named) <= verbs
 
 
@@ -94,7 +96,9 @@ def code(document: Path) -> str:
 
 
 def test_the_readme_names_every_verb_of_make() -> None:
-    helped = re.findall(r"^([a-z]+):.*##", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    helped = re.findall(
+        r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE
+    )
     for readme in READMES:
         text = code(readme)
         assert [verb for verb in helped if verb != "help" and f"make {verb}" not in text] == []
@@ -119,7 +123,7 @@ def test_commands_and_their_options_exist(document: Path) -> None:
 
 
 def test_every_metric_is_explained_and_every_explained_one_exists() -> None:
-    for module in ("services.app", "services.scoring.app"):
+    for module in ("services.app", "services.scoring.app", "services.notifier.app"):
         importlib.import_module(module)
     made = {
         f"{metric.name}_total" if metric.type == "counter" else metric.name
@@ -131,9 +135,12 @@ def test_every_metric_is_explained_and_every_explained_one_exists() -> None:
 
 
 def test_settings_named_for_operators_exist() -> None:
-    named = re.findall(r"`THIDUA_(\w+)`", prose(ROOT / "docs/operations.md"))
+    pages = (ROOT / "docs/operations.md", ROOT / "docs/alerts.md")
+    named = [name for page in pages for name in re.findall(r"`THIDUA_(\w+)`", prose(page))]
     assert named
-    assert [name for name in named if name.lower() not in ScoringSettings.model_fields] == []
+    parts = (ScoringSettings, BoardSettings, NotifierSettings)
+    known = {field for part in parts for field in part.model_fields}
+    assert [name for name in named if name.lower() not in known] == []
 
 
 def test_every_kind_of_event_is_shown_with_the_example_of_its_contract() -> None:

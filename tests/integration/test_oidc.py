@@ -15,6 +15,7 @@ import httpx
 import pytest
 import pytest_asyncio
 from authlib.deprecate import AuthlibDeprecationWarning  # type: ignore[import-untyped]
+from pydantic import SecretStr
 from werkzeug.serving import make_server
 
 from services.app import Front
@@ -97,13 +98,12 @@ def office(
     databases: Addresses, provider: Provider, tmp_path_factory: pytest.TempPathFactory
 ) -> Settings:
     folder = tmp_path_factory.mktemp("office")
-    (folder / "secret").write_text("of this office\n", "utf-8")
     return settings_apart(
         databases,
         folder,
         oidc_issuer=provider.issuer,
         oidc_client_id="thidua",
-        oidc_client_secret_file=folder / "secret",
+        oidc_client_secret=SecretStr("of this office"),
     )
 
 

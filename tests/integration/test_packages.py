@@ -13,7 +13,7 @@ from contracts.packages import PackagePublished, PeriodFrozen
 from contracts.plan import Plan
 from contracts.submissions import AppealDecided, AppealLodged, ItemReviewed, SubmissionMade
 from contracts.wire import to_event, to_line
-from services.proving import Elsewheres, against_system
+from services.package_proving import Elsewheres, against_system
 from services.publishing import publish
 from services.reports.app import store_of, worker
 from services.reports.application import Packages

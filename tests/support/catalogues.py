@@ -7,7 +7,11 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
 ROOT = Path(__file__).resolve().parents[2]
-METHODS = [("**.py", "python"), ("**/templates/**.html", "jinja2")]
+METHODS = [
+    ("**.py", "python"),
+    ("**/templates/**.html", "jinja2"),
+    ("**/templates/**.txt", "jinja2"),
+]
 KEYWORDS = {"_": None, "gettext": None, "plural": (1, 1)}
 OPTIONS = {"jinja2": {"silent": "false"}}
 FOLDERS = (
@@ -15,6 +19,8 @@ FOLDERS = (
     "services/runtime/access",
     "services/scoring/leaderboard",
     "services/reports",
+    "services/notifier",
+    "services/intake/portal",
 )
 
 

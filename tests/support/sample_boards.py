@@ -6,7 +6,7 @@ import random
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -22,12 +22,18 @@ from contracts.calendar import all_periods
 from contracts.events import Change, Exclusion, UnitScored
 from contracts.plan import Bloc, Indicator, Part, Plan, Unit
 from services.plan_files import read_plan
-from services.runtime.web.site import answer_errors_with_pages
+from services.runtime.access.guard import Guard
+from services.runtime.web.site import Site, answer_errors_with_pages
+from services.scoring.domain.standings import ranked
+from services.scoring.leaderboard.audience import Audience
 from services.scoring.leaderboard.pages import leaderboard_site, pages
 from services.scoring.leaderboard.views import (
+    AS_OF,
     Board,
+    Close,
     Explanation,
     FactLine,
+    FutureError,
     IndicatorExplanation,
     PartExplanation,
     Row,
@@ -36,6 +42,8 @@ from services.scoring.leaderboard.views import (
 ROOT = Path(__file__).resolve().parents[2]
 NOW = datetime(2023, 9, 12, 3, 15, 3, tzinfo=UTC)
 _PAGE = 20
+DAYS = 60
+"""Daily closes that there are."""
 
 
 def sample_plan() -> Plan:
@@ -95,6 +103,31 @@ class SampleBoards:
     async def changes(self, plan: str, unit: str, limit: int = 30) -> list[UnitScored]:
         return self.ledger.get(unit, _history(plan, unit))[:limit]
 
+    async def changes_between(
+        self, plan: str, units: Collection[str], after: datetime, until: datetime
+    ) -> list[UnitScored]:
+        told = [c for unit in units for c in self.ledger.get(unit, _history(plan, unit))]
+        return sorted((c for c in told if after < c.at <= until), key=lambda c: c.at)
+
+    async def closes(self, plan: str, bloc: str, period: str) -> list[Close]:
+        board = self.board(plan, bloc, period)
+        return [] if board is None else [_close(board, n) for n in range(DAYS)]
+
+    async def board_as_of(
+        self, plan: str, bloc: str, period: str, instant: datetime
+    ) -> Board | None:
+        if instant > NOW:
+            raise FutureError
+        board = self.board(plan, bloc, period)
+        if board is None:
+            return None
+        days = (NOW - instant).days + 1
+        rows = [
+            replace(r, points=r.points - days * 1_000, movement=None, trend=())
+            for r in board.rows
+        ]
+        return replace(board, version=AS_OF, as_of=instant, rows=rows)
+
     def _ranked(self, bloc: Bloc) -> list[Row]:
         rows = [self._row(unit, bloc) for unit in self.plan_now.units_of(bloc.code)]
         totals = sorted((row.points for row in rows), reverse=True)
@@ -143,6 +176,16 @@ class SampleBoards:
         ]
         maximum = f"{float(indicator.points):.4f}"
         return IndicatorExplanation(indicator, applies, points, verified, maximum, state, parts)
+
+
+def _close(board: Board, number: int) -> Close:
+    """A board some days ago: every unit a little lower, two of them in each other's place."""
+    day = NOW.date() - timedelta(days=DAYS - number)
+    points = {r.unit.code: r.points * (DAYS + number) // (2 * DAYS) for r in board.rows}
+    units = list(points)
+    if number < DAYS - 1 and len(units) > 1:
+        points[units[0]], points[units[1]] = points[units[1]], points[units[0]]
+    return Close(day, {u: (rank, points[u]) for u, rank in ranked(points.items()).items()})
 
 
 def _exclusions(dice: random.Random, bloc: Bloc) -> list[Exclusion]:
@@ -275,6 +318,9 @@ class Stage:
     def __init__(self, source: SampleBoards) -> None:
         self.source = source
         self.beating = True
+        self.guard: Guard | None = None
+        self.more: Callable[[FastAPI, Site], None] = lambda _app, _site: None
+        """Adds what a test needs beside the pages."""
         self.listeners: list[tuple[asyncio.AbstractEventLoop, asyncio.Queue[str]]] = []
         self.opened = 0
 
@@ -339,8 +385,9 @@ def sample_app(stage: Stage) -> FastAPI:
     """The pages with the scripted stream behind them."""
     app = FastAPI()
     site = leaderboard_site()
-    app.include_router(pages(stage.source, site))
+    app.include_router(pages(Audience(stage.source, None, stage.guard), site))
     answer_errors_with_pages(app, site)
+    stage.more(app, site)
 
     @app.get("/api/v1/standings/{plan}/{bloc}/stream")
     async def stream(request: Request, plan: str, bloc: str, period: str) -> StreamingResponse:

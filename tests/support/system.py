@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from typing import Any
 import httpx
 import psutil
 
+from services.cli import WORKERS
 from tests.support import oracle, workload
 
 ROOT = Path(__file__).parents[2]
@@ -28,6 +29,7 @@ NAMES = {
     "worker": "services.scoring.app",
     "mongod": "mongod",
     "redis": "redis-server",
+    **WORKERS,
 }
 
 
@@ -46,7 +48,8 @@ def command(*words: str, timeout: float = 60) -> "subprocess.CompletedProcess[st
 class System:
     """One `thidua up` on a folder."""
 
-    def __init__(self, data: Path, port: int) -> None:
+    def __init__(self, data: Path, port: int, env: Mapping[str, str] | None = None) -> None:
+        self.env = os.environ | dict(env or {})
         self.data = data
         self.port = port
         self.base = f"http://127.0.0.1:{port}"
@@ -61,6 +64,7 @@ class System:
                 "--data", str(self.data), "--port", str(self.port), *words,
             ],
             cwd=ROOT,
+            env=self.env,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

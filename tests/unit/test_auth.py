@@ -1,5 +1,6 @@
 """Tokens: only ours, only in time, only for the role; keys made once."""
 
+import shutil
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
@@ -25,6 +26,8 @@ from services.runtime.auth import (
     require,
 )
 from services.runtime.clock import FrozenClock
+from services.runtime.keys import PublicKeys
+from tests.support.system import wait_until
 
 KEY = Ed25519PrivateKey.generate()
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -202,3 +205,43 @@ def test_processes_that_race_for_the_keys_get_the_same(tmp_path: Path) -> None:
         "signing.pem",
         "verifying.pem",
     ]
+
+
+def test_a_new_key_signs_at_once_and_the_old_ones_tokens_stay_good_until_it_is_retired(
+    tmp_path: Path,
+) -> None:
+    keys = Keys(tmp_path)
+    old = issue(keys.signing(), Role.ADMIN)
+    verifier = TokenVerifier(PublicKeys(keys))
+    verifier.verify(old)
+    keys.rotate()
+    new = issue(keys.signing(), Role.PORTAL)
+    wait_until(lambda: set(principal(verifier, new)) == {Role.PORTAL}, 5)
+    assert set(verifier.verify(old).grants) == {Role.ADMIN}
+    assert (tmp_path / "signing.pem").stat().st_mode & 0o777 == 0o600
+    assert len(keys.retire()) == 1
+    wait_until(lambda: not principal(verifier, old), 5)
+    assert set(verifier.verify(new).grants) == {Role.PORTAL}
+
+
+def test_public_keys_alone_verify_tokens_of_each_of_them(tmp_path: Path) -> None:
+    keys = Keys(tmp_path / "whole")
+    tokens = [issue(keys.signing(), Role.ADMIN)]
+    keys.rotate()
+    tokens.append(issue(keys.signing(), Role.ADMIN))
+    public = tmp_path / "public" / "verifying"
+    shutil.copytree(tmp_path / "whole" / "verifying", public)
+    verifier = TokenVerifier(PublicKeys(Keys(tmp_path / "public")))
+    assert all(verifier.verify(token) for token in tokens)
+    assert sorted(path.name for path in public.parent.iterdir()) == ["verifying"]
+    stranger = issue(Keys(tmp_path / "other").signing(), Role.ADMIN)
+    with pytest.raises(TokenForgedError):
+        verifier.verify(stranger)
+
+
+def principal(verifier: TokenVerifier, token: str) -> dict[Role, frozenset[str]]:
+    """What a token grants; nothing while it is refused."""
+    try:
+        return dict(verifier.verify(token).grants)
+    except TokenForgedError:
+        return {}

@@ -163,7 +163,8 @@ def test_zones_follow_the_plan_and_know_where_no_prize_is_defined() -> None:
 @pytest.mark.parametrize(
     ("code", "numerator", "denominator", "said"),
     [
-        ("X8", 79, 100, ["Cần thêm 1 trường hợp được tính để đủ điểm."]),
+        ("X8", 79, 100, ["Cần thêm 5 trường hợp được tính để đủ điểm."]),
+        ("X23", 9, 10, ["1 trường hợp chưa đạt."]),
         ("X8", 80, 100, []),
         ("X8", 0, 0, ["Chưa phát sinh trong kỳ, nên chưa có điểm."]),
         ("X23", 0, 0, []),

@@ -13,7 +13,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from contracts.events import CLAIMS, AnyClaim, DossierRecorded, IndicatorEvent
 from contracts.wire import CLAIM, DOSSIER
-from services.intake.domain.reasons import Reason, not_json, reason_of, said
+from services.intake.domain.reasons import Reason, foreign, not_json, reason_of, said
 
 STRUCTURED = "application/cloudevents+json"
 BATCHED = "application/cloudevents-batch+json"
@@ -50,6 +50,17 @@ class Read:
     def index(self, place: int) -> int:
         """The index in the body of the event at this place."""
         return place if self.indexes is None else self.indexes[place]
+
+    def keep_only(self, source: str) -> None:
+        """Reject what bears another source than the one that its sender is bound to."""
+        if all(event.source == source for event in self.events):
+            return
+        reason = foreign(source)
+        kept = [place for place, event in enumerate(self.events) if event.source == source]
+        others = set(range(len(self.events))) - set(kept)
+        self.rejected += [(self.index(place), reason) for place in sorted(others)]
+        self.indexes = [self.index(place) for place in kept]
+        self.events = [self.events[place] for place in kept]
 
 
 class Door:

@@ -75,6 +75,15 @@ def not_json(error: Exception) -> Reason:
     return Reason(None, f"không phải JSON hợp lệ: {error}", f"not valid JSON: {error}")
 
 
+def foreign(source: str) -> Reason:
+    """The sender is bound to one source, and the event bears another."""
+    return Reason(
+        "source",
+        f"source: tài khoản này chỉ gửi được cho nguồn {source!r}",
+        f"source: these credentials may only send for the source {source!r}",
+    )
+
+
 def unknown(field: str, what: tuple[str, str], value: str) -> Reason:
     """A code that no published plan knows."""
     return Reason(

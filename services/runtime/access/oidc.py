@@ -77,7 +77,7 @@ class Oidc:
         self._flows: Collection = database["oidc_flows"]
         self._issuer = settings.oidc_issuer.rstrip("/")
         self._client_id = settings.oidc_client_id
-        self._secret = _secret_of(settings)
+        self._secret = settings.oidc_client_secret.get_secret_value()
         self._metadata: dict[str, Any] = {}
         self._keys: PyJWKSet | None = None
         self._known_at = 0.0
@@ -226,9 +226,3 @@ async def _get(client: Any, address: str, *, withhold_token: bool = True) -> dic
     if not isinstance(found, dict):
         raise OidcError(OidcTrouble.UNTRUSTED, "no object")
     return found
-
-
-def _secret_of(settings: Settings) -> str:
-    if settings.oidc_client_secret_file is not None:
-        return settings.oidc_client_secret_file.read_text("utf-8").strip()
-    return settings.oidc_client_secret.get_secret_value()

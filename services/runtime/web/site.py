@@ -93,6 +93,11 @@ class Site:
             )
         return response
 
+    def render(self, lang: Lang, template: str, **context: object) -> str:
+        """A page outside any request, such as a file for another server."""
+        found = self._environments[lang].get_template(template)
+        return found.render(site_name=self.name, static=self._static, **context)
+
     def failure(
         self, request: Request, status: int, title: str, advice: str, back: str = "/"
     ) -> HTMLResponse:

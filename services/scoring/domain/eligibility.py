@@ -1,5 +1,6 @@
 """Exclusions: who is not considered for an award, by which rule, in which month, because of which facts."""
 
+from collections.abc import Iterator
 from datetime import date
 
 from contracts.calendar import months_of
@@ -7,26 +8,35 @@ from contracts.events import Exclusion
 from services.scoring.domain.tally import CAUSES_KEPT, Tally, exclusion_kinds
 
 
-def exclusions_of(tally: Tally, unit: str) -> list[Exclusion]:
-    """All exclusions of a unit over the whole competition, by month, then rule; the score is not touched.
+def judged(tally: Tally, unit: str) -> tuple[list[Exclusion], list[Exclusion]]:
+    """(exclusions, what counts towards one without reaching it), over the whole competition, by month, then rule.
 
-    Source: 167/KH-UBND, as the plan's `exclusions` state it.
+    The score is not touched. Source: 167/KH-UBND, as the plan's `exclusions` state it.
     """
+    counted = list(_counted(tally, unit))
+    return (
+        [found for found, limit in counted if found.count >= limit],
+        [found for found, limit in counted if 0 < found.count < limit],
+    )
+
+
+def exclusions_of(tally: Tally, unit: str) -> list[Exclusion]:
+    """All exclusions of a unit over the whole competition."""
+    return judged(tally, unit)[0]
+
+
+def _counted(tally: Tally, unit: str) -> Iterator[tuple[Exclusion, int]]:
+    """What each exclusion rule counts in each month, with the number from which on it excludes."""
     on_dossiers, on_reports = exclusion_kinds(tally.rules_of(unit))
-    found = []
     for month in tally.months:
         for number, rule in on_dossiers:
             late = tally.overdue.get((number, unit, month), ())
-            if len(late) >= rule.at_least:
-                found.append(
-                    _exclusion(rule.code, month, sorted(late)[:CAUSES_KEPT], len(late))
-                )
+            causes = sorted(late)[:CAUSES_KEPT]
+            yield _exclusion(rule.code, month, causes, len(late)), rule.at_least
         for report_rule in on_reports:
             days, report = report_lateness(tally, unit, month)
-            if days >= report_rule.days:
-                facts = [] if report is None else [report]
-                found.append(_exclusion(report_rule.code, month, facts, days))
-    return found
+            facts = [] if report is None else [report]
+            yield _exclusion(report_rule.code, month, facts, days), report_rule.days
 
 
 def near_exclusions_of(tally: Tally, unit: str) -> list[tuple[str, str, int, int]]:

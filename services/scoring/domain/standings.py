@@ -8,7 +8,7 @@ from itertools import islice
 from contracts.calendar import last_month_of, months_of, periods_of
 from contracts.events import Exclusion
 from contracts.plan import Indicator, Unit
-from services.scoring.domain.eligibility import exclusions_of, within
+from services.scoring.domain.eligibility import judged, within
 from services.scoring.domain.rules import (
     KEYED,
     LANE_BITS,
@@ -37,6 +37,8 @@ class UnitRow:
     indicators: dict[str, tuple[int, int]] = field(default_factory=dict)
     counters: dict[str, tuple[int, int]] = field(default_factory=dict)
     exclusions: list[Exclusion] = field(default_factory=list)
+    near: list[Exclusion] = field(default_factory=list)
+    """What counts towards an exclusion without reaching it."""
 
     @property
     def eligible(self) -> bool:
@@ -185,6 +187,7 @@ class Standings:
         self._own_offers = any(p.units is not None for p in tally.plan.catalogue)
         self.rows: dict[tuple[str, str], UnitRow] = {}
         self._exclusions: dict[str, list[Exclusion]] = {}
+        self._near: dict[str, list[Exclusion]] = {}
 
     def refresh(self, most: int = 0) -> list[UnitRow]:
         """Compute what is dirty (at most so many rows; 0: all) and return the rows concerned."""
@@ -202,11 +205,16 @@ class Standings:
         return moved
 
     def _refresh_exclusions(self, unit: str) -> None:
-        found = exclusions_of(self.tally, unit)
-        if found == self._exclusions.get(unit):
-            return
-        before = self._exclusions.get(unit, [])
-        self._exclusions[unit] = found
+        excluded, near = judged(self.tally, unit)
+        for kept, found in ((self._exclusions, excluded), (self._near, near)):
+            before = kept.get(unit, [])
+            if found != before:
+                kept[unit] = found
+                self._touch_months_of(unit, before, found)
+
+    def _touch_months_of(
+        self, unit: str, before: list[Exclusion], found: list[Exclusion]
+    ) -> None:
         changed = [e for e in found if e not in before] + [e for e in before if e not in found]
         for month in {exclusion.month for exclusion in changed}:
             for period in periods_of(month):
@@ -242,6 +250,7 @@ class Standings:
                 else:
                     self._set(row, indicator, *_quick(pool, proportion, period))
         row.exclusions = within(self._exclusions.get(unit, []), period, self.tally.months)
+        row.near = within(self._near.get(unit, []), period, self.tally.months)
         return row
 
     @staticmethod

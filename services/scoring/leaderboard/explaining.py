@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from contracts.calendar import last_month_of, months_of
 from contracts.events import AnyClaim, DossierRecorded, IndicatorEvent
-from contracts.plan import Indicator, Plan, Unit
+from contracts.plan import Bloc, Indicator, Plan, Unit
 from contracts.wire import from_line
 from services.runtime.clock import wall_milliseconds
 from services.runtime.mongo import Document
@@ -61,7 +61,7 @@ class Explainer:
         bloc = plan.bloc(unit.bloc)
         if bloc is None:
             raise LookupError(f"unit {unit.code} has no bloc")
-        tally = await self._claims_tally(plan, unit)
+        tally = await self._tally(plan, unit, bloc)
         chosen = None if indicator is None else bloc.indicator(indicator)
         facts: list[FactLine] = []
         following = None
@@ -84,12 +84,13 @@ class Explainer:
         behind = wall_milliseconds() - int(mark.get("until_ms", 0))
         return max(0.0, behind / 1_000) if mark else 0.0
 
-    async def _claims_tally(self, plan: Plan, unit: Unit) -> Tally:
-        """The counters that claims make; those of dossiers are in the row already."""
+    async def _tally(self, plan: Plan, unit: Unit, bloc: Bloc) -> Tally:
+        """The counters that claims make; those of dossiers are mostly in the row already."""
         tally = Tally(plan, date.min)
-        found = self._store.facts.find(
-            {"unit": unit.code, "type": {"$ne": DOSSIER}}, {"line": 1}
-        )
+        wanted: Document = {"unit": unit.code}
+        if not any(_lacks_counters(rule) for rule in BlocRules(plan, bloc).parts):
+            wanted["type"] = {"$ne": DOSSIER}
+        found = self._store.facts.find(wanted, {"line": 1})
         for stored in await found.to_list(None):
             tally.replace(stored["_id"], None, to_fact(from_line(bytes(stored["line"])), 0))
         return tally
@@ -162,7 +163,7 @@ def _part(
     tally: Tally, row: Row, rule: PartRule, period: str, factor: Fraction
 ) -> PartExplanation:
     unit, top = row.unit.code, Fraction(rule.part.points) * factor
-    if rule.fed_by_dossiers:
+    if rule.fed_by_dossiers and not _lacks_counters(rule):
         points, verified = row.indicators.get(rule.indicator.code, (0, 0))
         counted = row.counters.get(rule.indicator.code, (0, 0))
         return PartExplanation(
@@ -179,7 +180,14 @@ def _part(
         numerator,
         denominator,
         *verified_counters,
+        share,
     )
+
+
+def _lacks_counters(rule: PartRule) -> bool:
+    """Whether a row does not hold what dossiers add to this part: it holds the first part's counters only."""
+    alone = len(rule.indicator.parts) == 1 and rule.part.over != "mean"
+    return rule.fed_by_dossiers and not alone
 
 
 def _state(

@@ -1,11 +1,12 @@
 """The board in memory: loaded once, moved by the bus, repaired from the store, read by everybody."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from datetime import date, datetime, timedelta
 from itertools import count
 
+import msgspec
 from prometheus_client import Counter, Gauge, Histogram
 from pymongo.errors import PyMongoError
 
@@ -13,7 +14,6 @@ from contracts.calendar import local_date, month_of, months_of, periods_of
 from contracts.events import BoardMoved, PlanPublished, Standing, UnitScored
 from contracts.packages import PackagePublished
 from contracts.plan import Bloc, Plan, Unit, in_force
-from contracts.streams import STANDING
 from contracts.wire import board_moved, standing
 from services.runtime.broker import Entry
 from services.runtime.clock import Clock, wall_milliseconds
@@ -23,7 +23,15 @@ from services.runtime.mongo import Document
 from services.scoring.asof import PastBoards
 from services.scoring.domain.standings import ranked
 from services.scoring.leaderboard.explaining import Explainer
-from services.scoring.leaderboard.views import Board, Explanation, Row
+from services.scoring.leaderboard.history import History
+from services.scoring.leaderboard.views import (
+    AS_OF,
+    Board,
+    Close,
+    Explanation,
+    FutureError,
+    Row,
+)
 from services.scoring.store import ScoringStore
 
 log = get_logger(__name__)
@@ -61,7 +69,6 @@ class Feed:
     ) -> None:
         self._past = past
         self._store = store
-        self._journal = journal
         self._clock = clock
         self._versions: dict[str, dict[int, Plan]] = {}
         self._official: dict[tuple[str, str], datetime] = {}
@@ -83,6 +90,7 @@ class Feed:
         self._bus_ms = 0
         self._changed = asyncio.Event()
         self._explainer = Explainer(store)
+        self._history = History(store, journal)
 
     # what arrives
 
@@ -93,7 +101,7 @@ class Feed:
                 plan = PlanPublished.model_validate_json(line).plan
                 self._versions.setdefault(plan.id, {})[plan.version] = plan
         self._rules.clear()
-        self._notify()
+        self.notify()
 
     async def on_packages(self, packs: list[Pack]) -> None:
         """Packages as they are published: the periods whose results are official."""
@@ -102,6 +110,10 @@ class Feed:
                 with suppress(ValueError):  # another event of the topic
                     event = PackagePublished.model_validate_json(line)
                     self._official[event.plan, event.period] = event.at
+
+    def official_at(self, plan: str, period: str) -> datetime | None:
+        """When the period's award package was published; None while its results are not official."""
+        return self._official.get((plan, period))
 
     async def on_entries(self, entries: list[Entry]) -> None:
         """Moves of the board from the bus; an entry that cannot be read is passed over, the store has its rows."""
@@ -141,10 +153,11 @@ class Feed:
             self._position[key] = max(self._position.get(key, 0), position)
             taken += 1
         if taken:
-            self._notify()
+            self.notify()
         return taken
 
-    def _notify(self) -> None:
+    def notify(self) -> None:
+        """Wake everybody who waits for a change."""
         self._changed.set()
         self._changed = asyncio.Event()
 
@@ -259,6 +272,14 @@ class Feed:
         versions = self._versions.get(plan)
         return None if versions is None else self._current(versions)
 
+    def versions(self, plan: str) -> dict[int, Plan]:
+        """All published versions of a plan."""
+        return self._versions.get(plan, {})
+
+    def stored_rows(self, key: BoardKey) -> dict[str, Document]:
+        """The rows of a board as they are stored: unit -> row."""
+        return {u: msgspec.to_builtins(row) for u, (_, row) in self._rows.get(key, {}).items()}
+
     def rules_for(self, plan: str, period: str) -> Plan | None:
         """The version that judges a period; None when the plan or the period is unknown."""
         key = plan, period
@@ -292,7 +313,7 @@ class Feed:
             self.age_seconds,
             self.trouble(),
             self._ranked_rows(key, rules, found),
-            self._official.get((plan, period)),
+            official_at=self.official_at(plan, period),
         )
 
     async def board_as_of(
@@ -309,14 +330,12 @@ class Feed:
         found = None if rules is None else rules.bloc(bloc)
         if rules is None or found is None:
             return None
-        key = plan, bloc, period
-        past = (await self._past.rows(instant)).get(key, {})
-        stored = {unit: standing(row) for unit, row in past.items()}
-        units = rules.units_of(bloc)
-        ranks = ranked((u.code, stored.get(u.code, _UNTOUCHED).points) for u in units)
-        rows = [_row(unit, stored.get(unit.code, _UNTOUCHED), ranks, []) for unit in units]
-        rows.sort(key=lambda row: row.rank)
-        return Board(rules, found, period, "as-of", instant, 0.0, None, rows)
+        past = (await self._past.rows(instant)).get((plan, bloc, period), {})
+        judge = next((row["version"] for row in past.values()), rules.version)
+        then = self._versions[plan].get(judge, rules)
+        found = then.bloc(bloc) or found
+        rows = rows_of(then, found, past)
+        return Board(then, found, period, AS_OF, instant, 0.0, None, rows)
 
     def ranks(self, key: BoardKey, rules: Plan) -> dict[str, int]:
         """Unit -> rank; computed once for each change of the board."""
@@ -370,14 +389,17 @@ class Feed:
 
     async def changes(self, plan: str, unit: str, limit: int = 30) -> list[UnitScored]:
         """The latest changes of a unit's total, newest first, from the ledger."""
-        packs = self._journal.collection(STANDING.name).find({"keys": unit}).sort("_id", -1)
-        found: list[UnitScored] = []
-        for stored in await packs.to_list(limit):
-            for line in bytes(stored["body"]).split(b"\n"):
-                change = UnitScored.model_validate_json(line)
-                if change.unit == unit and change.plan == plan:
-                    found.append(change)
-        return found[:limit]
+        return await self._history.changes(plan, unit, limit)
+
+    async def changes_between(
+        self, plan: str, units: Collection[str], after: datetime, until: datetime
+    ) -> list[UnitScored]:
+        """The changes of some units' totals in a span of time, oldest first."""
+        return await self._history.between(plan, units, after, until)
+
+    async def closes(self, plan: str, bloc: str, period: str) -> list[Close]:
+        """The daily closes of a board, oldest first."""
+        return await self._history.closes(plan, bloc, period)
 
 
 _UNTOUCHED = Standing(
@@ -394,8 +416,13 @@ _UNTOUCHED = Standing(
 )
 
 
-class FutureError(ValueError):
-    """Standings of an instant that has not come yet."""
+def rows_of(rules: Plan, bloc: Bloc, stored: Mapping[str, Document]) -> list[Row]:
+    """Ranked rows from rows as they are stored, without a past."""
+    known = {unit: standing(row) for unit, row in stored.items()}
+    units = rules.units_of(bloc.code)
+    ranks = ranked((u.code, known.get(u.code, _UNTOUCHED).points) for u in units)
+    rows = [_row(unit, known.get(unit.code, _UNTOUCHED), ranks, []) for unit in units]
+    return sorted(rows, key=lambda row: row.rank)
 
 
 def _row(unit: Unit, stored: Standing, ranks: dict[str, int], past: list[list[int]]) -> Row:
@@ -411,4 +438,5 @@ def _row(unit: Unit, stored: Standing, ranks: dict[str, int], past: list[list[in
         stored.counters,
         past[-1][0] - rank if past else None,
         tuple(close[1] for close in past),
+        stored.near,
     )

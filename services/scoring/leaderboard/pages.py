@@ -2,18 +2,35 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse
 
 from contracts.calendar import local_date
-from contracts.plan import Plan
 from services.runtime.access.rules import all_of, everybody
 from services.runtime.web.site import Site
-from services.scoring.leaderboard import drawing, rule_words, vocabulary, words as sentences
-from services.scoring.leaderboard.showing import BoardView, Links, UnitView, as_units
-from services.scoring.leaderboard.views import Board, BoardSource
+from services.scoring.leaderboard import (
+    advising,
+    drawing,
+    links,
+    rule_words,
+    vocabulary,
+    words as sentences,
+)
+from services.scoring.leaderboard.audience import Audience
+from services.scoring.leaderboard.failures import busy, no_board, no_past
+from services.scoring.leaderboard.past_pages import add_compare, add_history, add_play
+from services.scoring.leaderboard.sharing_pages import (
+    add_embed,
+    add_export,
+    add_qr,
+    dated_board,
+)
+from services.scoring.leaderboard.showing import BoardView, as_units
+from services.scoring.leaderboard.staff_pages import add_ceremony, add_staff
+from services.scoring.leaderboard.unit_pages import add_between, add_unit, add_what_if
+from services.scoring.leaderboard.views import AS_OF, Board
 
 
 def leaderboard_site() -> Site:
@@ -21,109 +38,77 @@ def leaderboard_site() -> Site:
     return Site("leaderboard", Path(__file__).parent, "Thi Đua", _TOOLS)
 
 
-def pages(source: BoardSource, site: Site | None = None) -> APIRouter:
-    """The routes `/`, `/units/{plan}/{unit}`, `/plans/{plan}` and their static files."""
+def pages(
+    audience: Audience[Any], site: Site | None = None, ancestors: str = "'self'"
+) -> APIRouter:
+    """The routes that everybody may open, and their static files."""
     site = site or leaderboard_site()
     router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
     router.include_router(site.router())
-    _add_board(router, source, site)
-    _add_unit(router, source, site)
-    _add_plan(router, source, site)
+    for add in (
+        _add_board,
+        add_unit,
+        add_what_if,
+        add_between,
+        _add_plan,
+        add_history,
+        add_compare,
+        add_play,
+        add_export,
+        add_staff,
+        add_ceremony,
+    ):
+        add(router, audience, site)
+    add_embed(router, audience, site, ancestors)
+    add_qr(router)
     return all_of(router, everybody())
 
 
-def _add_board(router: APIRouter, source: BoardSource, site: Site) -> None:
+def _add_board(router: APIRouter, audience: Audience[Any], site: Site) -> None:
     @router.get("/")
-    async def board_page(
+    async def board_page(  # noqa: PLR0913, PLR0917 - one for each parameter
         request: Request,
         plan: str | None = None,
         bloc: str | None = None,
         period: str | None = None,
+        as_of: str | None = None,
         display: Literal["wall"] | None = None,
         part: int = 1,
     ) -> HTMLResponse:
-        """The board of one bloc in one period."""
+        """The board of one bloc in one period, now or at the end of a day."""
+        source = await audience.source(request)
         known = source.plans()
         if not known:
             return site.page(request, "no_plan.html")
-        chosen = known[0] if plan is None else source.plan(plan)
-        board = None if chosen is None else _board(source, chosen, bloc, period)
+        try:
+            board = await dated_board(source, plan, bloc, period, as_of)
+        except HTTPException as refused:
+            crowded = refused.status_code == 503  # noqa: PLR2004 - busy
+            return busy(site, request) if crowded else no_past(site, request)
         if board is None:
-            return _no_board(site, request)
-        view = BoardView(board, known, site.words_for(request), Links(request, board), part)
+            return no_board(site, request)
+        view = BoardView(board, known, site.words_for(request), part)
         template = "wall.html" if display == "wall" else "board.html"
-        return site.page(request, template, view=view, board=board)
-
-
-def _add_unit(router: APIRouter, source: BoardSource, site: Site) -> None:
-    @router.get("/units/{plan}/{unit}")
-    async def unit_page(
-        request: Request,
-        plan: str,
-        unit: str,
-        period: str | None = None,
-        indicator: str | None = None,
-        page: str | None = None,
-    ) -> HTMLResponse:
-        """One unit: its total, and what made it."""
-        chosen = source.plan(plan)
-        period = period or (_default_period(chosen) if chosen else "")
-        found = await source.explain(plan, unit, period, indicator or None, page or None)
-        if found is None:
-            return _no_unit(site, request)
-        view = UnitView(
-            found,
-            source.board(plan, found.bloc.code, period),
-            site.words_for(request),
-            indicator,
+        return site.page(
+            request, template, view=view, board=board, public=_public(audience, board)
         )
-        changes = await source.changes(plan, unit)
-        return site.page(request, "unit.html", view=view, found=found, changes=changes)
 
 
-def _add_plan(router: APIRouter, source: BoardSource, site: Site) -> None:
+def _public(audience: Audience[Any], board: Board) -> Board | None:
+    """What the public sees instead of this board; None when it is the same."""
+    shown = audience.public.board(board.plan.id, board.bloc.code, board.period)
+    frozen = shown is not None and shown.frozen_at is not None and board.frozen_at is None
+    return shown if frozen and board.version != AS_OF else None
+
+
+def _add_plan(router: APIRouter, audience: Audience[Any], site: Site) -> None:
     @router.get("/plans/{plan}")
     async def plan_page(request: Request, plan: str) -> HTMLResponse:
         """The published rules, for people."""
-        found = source.plan(plan)
+        found = audience.public.plan(plan)
         if found is None:
-            return _no_board(site, request)
+            return no_board(site, request)
         return site.page(request, "plan.html", plan=found)
-
-
-def _board(
-    source: BoardSource, plan: Plan, bloc: str | None, period: str | None
-) -> Board | None:
-    return source.board(plan.id, bloc or plan.blocs[0].code, period or _default_period(plan))
-
-
-def _default_period(plan: Plan) -> str:
-    """The year in which the competition ends."""
-    return f"{plan.ends_on.year}"
-
-
-def _no_board(site: Site, request: Request) -> HTMLResponse:
-    words = site.words_for(request)
-    return site.failure(
-        request,
-        404,
-        words.gettext("Không có bảng này"),
-        words.gettext(
-            "Kế hoạch, khối hoặc kỳ trong địa chỉ không có. Hãy chọn lại từ bảng xếp hạng."
-        ),
-    )
-
-
-def _no_unit(site: Site, request: Request) -> HTMLResponse:
-    words = site.words_for(request)
-    return site.failure(
-        request,
-        404,
-        words.gettext("Không có đơn vị này"),
-        words.gettext(
-            "Mã đơn vị, kế hoạch hoặc kỳ trong địa chỉ không có. Hãy chọn lại từ bảng xếp hạng."
-        ),
-    )
 
 
 _TOOLS: tuple[Callable[..., object], ...] = (
@@ -131,6 +116,14 @@ _TOOLS: tuple[Callable[..., object], ...] = (
     drawing.length,
     drawing.curve,
     as_units,
+    links.of_board,
+    links.of_unit,
+    advising.threshold_sentence,
+    advising.room_sentence,
+    advising.step_sentence,
+    sentences.rule_title,
+    sentences.award_names,
+    sentences.shortage,
     rule_words.rule_of,
     sentences.exclusion_reason,
     sentences.rule_name,
@@ -151,3 +144,10 @@ _TOOLS: tuple[Callable[..., object], ...] = (
     vocabulary.plain,
 )
 """Functions that the templates call."""
+
+
+def copy_page(site: Site) -> Callable[[list[Board], dict[str, Any]], str]:
+    """Renders the page of a signed copy, in Vietnamese: a file has no reader's wish."""
+    return lambda boards, content: site.render(
+        "vi", "copy.html", boards=boards, content=content
+    )

@@ -1,18 +1,22 @@
 """What the templates show: a board or a unit as the pages need it, in the reader's words."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from typing import Literal
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
-from fastapi import Request
-
-from contracts.calendar import all_periods
+from contracts.calendar import all_periods, local_date
 from contracts.plan import Bloc, Plan
 from services.runtime.web.collation import vietnamese_key
 from services.runtime.web.i18n import Words
 from services.scoring.leaderboard import words as sentences
-from services.scoring.leaderboard.views import Board, Explanation, IndicatorExplanation, Row
+from services.scoring.leaderboard.links import of_board, of_explanation, query
+from services.scoring.leaderboard.views import (
+    AS_OF,
+    Board,
+    Explanation,
+    IndicatorExplanation,
+    Row,
+)
 from services.scoring.leaderboard.words import Zone, zones
 
 WALL_ROWS = 16
@@ -20,37 +24,34 @@ WALL_ROWS = 16
 _ADVICE_SHOWN = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Links:
-    """Addresses that keep what the reader has chosen."""
-
-    request: Request
-    board: Board
-
-    def board_for(self, **changed: str | None) -> str:
-        """This board with another bloc, period, display or part."""
-        chosen: dict[str, str | None] = {
-            "plan": self.board.plan.id,
-            "bloc": self.board.bloc.code,
-            "period": self.board.period,
-            **changed,
-        }
-        return "/?" + urlencode({k: v for k, v in chosen.items() if v is not None})
+def in_order(rows: Iterable[Row]) -> list[Row]:
+    """By rank; equal ranks by name, as in a dictionary."""
+    return sorted(rows, key=lambda row: (row.rank, vietnamese_key(row.unit.name.vi)))
 
 
 class BoardView:
     """What the board's template shows, in the reader's words."""
 
     def __init__(
-        self, board: Board, plans: list[Plan], words: Words, links: Links, part: int
+        self,
+        board: Board,
+        plans: list[Plan],
+        words: Words,
+        part: int = 1,
+        *,
+        public: bool = False,
     ) -> None:
-        self.board, self.plans, self.words, self.links = board, plans, words, links
+        self.board, self.plans, self.words = board, plans, words
         self.zones = zones(board.bloc)
         self.scale = board.bloc.scale * sentences.UNIT_OF_POINTS
         self.annual = "-" not in board.period
         by_name = sorted(board.rows, key=lambda row: vietnamese_key(row.unit.name.vi))
         self.order = {row.unit.code: position for position, row in enumerate(by_name)}
-        self.rows = sorted(board.rows, key=lambda row: (row.rank, self.order[row.unit.code]))
+        self.rows = in_order(board.rows)
+        self.past = board.version == AS_OF
+        self.public = public or board.frozen_at is not None
+        """Whether the script must listen to what everybody sees, whoever looks on."""
+        self.day = local_date(board.as_of)
         self.parts = max(1, -(-len(board.rows) // WALL_ROWS))
         self.part = min(max(1, part), self.parts)
 
@@ -100,19 +101,34 @@ class BoardView:
             )
         return self.words.gettext("trở lên: xét %(awards)s", awards=zone.names(self.words))
 
+    def address(self, path: str = "/", **more: str | None) -> str:
+        """Another page about this board, or this one with something changed; the past stays the past."""
+        if self.past:
+            more.setdefault("as_of", self.day.isoformat())
+        return of_board(self.board, path, **more)
+
     @property
     def stream(self) -> str:
-        """Where the script follows the board."""
-        return stream_address(self.board.plan, self.board.bloc, self.board.period)
+        """Where the script follows the board; a past one stands still."""
+        if self.past:
+            return ""
+        address = stream_address(self.board.plan, self.board.bloc, self.board.period)
+        return f"{address}&public=true" if self.public else address
+
+    @property
+    def embed(self) -> str:
+        """The board for a frame in another site."""
+        plan, bloc = self.board.plan.id, self.board.bloc.code
+        return query(f"/embed/{quote(plan)}/{quote(bloc)}", period=self.board.period)
 
     @property
     def next_wall(self) -> str:
         """What a hall display shows next: the next part, else the next bloc that has units."""
         if self.part < self.parts:
-            return self.links.board_for(display="wall", part=str(self.part + 1))
+            return self.address(display="wall", part=str(self.part + 1))
         blocs = [b.code for b in self.board.plan.blocs if self.board.plan.units_of(b.code)]
         place = blocs.index(self.board.bloc.code) if self.board.bloc.code in blocs else -1
-        return self.links.board_for(display="wall", bloc=blocs[(place + 1) % len(blocs)])
+        return self.address(display="wall", bloc=blocs[(place + 1) % len(blocs)])
 
     @property
     def periods(self) -> list[tuple[str, list[str]]]:
@@ -150,10 +166,11 @@ class UnitView:
     """What the unit's template shows, in the reader's words."""
 
     def __init__(
-        self, found: Explanation, board: Board | None, words: Words, opened: str | None
+        self, found: Explanation, board: Board, words: Words, opened: str | None
     ) -> None:
         self.found, self.board, self.words, self.opened = found, board, words, opened
         self.scale = found.bloc.scale * sentences.UNIT_OF_POINTS
+        self.names = {row.unit.code: row.unit.name for row in board.rows}
 
     def of_kind(
         self, kind: Literal["scored", "tracked", "not_applicable"]
@@ -175,11 +192,9 @@ class UnitView:
         """The most that the indicator can earn here."""
         return as_units(line.maximum)
 
-    def address(self, **query: str | None) -> str:
-        """This page with another indicator or page of facts."""
-        path = f"/units/{quote(self.found.plan.id)}/{quote(self.found.unit.code)}"
-        chosen = {"period": self.found.period, **query}
-        return f"{path}?{urlencode({k: v for k, v in chosen.items() if v is not None})}"
+    def address(self, beside: str = "", **more: str | None) -> str:
+        """This page with another indicator or page of facts, or one beside it."""
+        return of_explanation(self.found, beside, **more)
 
     @property
     def script(self) -> dict[str, object]:
@@ -187,7 +202,7 @@ class UnitView:
         return {
             "stream": stream_address(self.found.plan, self.found.bloc, self.found.period),
             "unit": self.found.unit.code,
-            "version": self.board.version if self.board else "",
+            "version": self.board.version,
             **script_words(self.words),
         }
 

@@ -1,11 +1,17 @@
 """What the leaderboard shows: one board, one row, one explanation. Points are whole ten-thousandths."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
+from fractions import Fraction
 from typing import Protocol
 
 from contracts.events import Exclusion, UnitScored
 from contracts.plan import Bloc, Indicator, Part, Plan, Unit
+from services.scoring.domain.rules import share
+
+AS_OF = "as-of"
+"""Version of a board of a past instant: it never changes again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +32,13 @@ class Row:
     """Ranks won (+) or lost (-) since the last daily close; None: no close yet."""
     trend: tuple[int, ...] = ()
     """Points at the latest daily closes, oldest first, at most thirty."""
+    near: list[Exclusion] = field(default_factory=list)
+    """What counts towards an exclusion and does not reach it yet."""
+
+    @property
+    def pending(self) -> int:
+        """Points that wait for verification."""
+        return self.points - self.verified_points
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +55,19 @@ class Board:
     trouble: str | None
     """None, or which part stopped: `scoring`, `bus`."""
     rows: list[Row] = field(default_factory=list)
+    frozen_at: datetime | None = None
+    """Since when the public sees this and nothing newer; None: it is live, or as of a past instant."""
     official_at: datetime | None = None
     """When the period's award package was published."""
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """A board at the end of a day."""
+
+    on: date
+    units: dict[str, tuple[int, int]]
+    """Unit -> (rank, points)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +83,15 @@ class PartExplanation:
     denominator: int
     verified_numerator: int
     verified_denominator: int
+    share: Fraction | None = None
+    """The exact part of its points; None: it follows from the counters alone."""
+
+    @property
+    def exact(self) -> Fraction:
+        """The exact part of its points."""
+        if self.share is not None:
+            return self.share
+        return share(self.part, self.numerator, self.denominator)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,3 +166,25 @@ class BoardSource(Protocol):
 
     async def changes(self, plan: str, unit: str, limit: int = 30) -> list[UnitScored]:
         """The latest changes of a unit's total, newest first."""
+
+    async def changes_between(
+        self, plan: str, units: Collection[str], after: datetime, until: datetime
+    ) -> list[UnitScored]:
+        """The changes of some units' totals in a span of time, oldest first."""
+
+    async def closes(self, plan: str, bloc: str, period: str) -> list[Close]:
+        """The daily closes of a board, oldest first."""
+
+    async def board_as_of(
+        self, plan: str, bloc: str, period: str, instant: datetime
+    ) -> Board | None:
+        """The standings as they stood at a past instant; None as for `board`.
+
+        Raises:
+            FutureError: the instant has not come yet.
+            BusyError: too many past instants are asked for at once.
+        """
+
+
+class FutureError(ValueError):
+    """Standings of an instant that has not come yet."""

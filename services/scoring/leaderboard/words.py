@@ -1,6 +1,6 @@
 """What the board says in sentences: rules, exclusions, what is missing, distances. Vietnamese first, English too."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from fractions import Fraction
 from math import ceil
@@ -52,6 +52,19 @@ def rule_name(exclusion: Exclusion, bloc: Bloc, words: Words) -> tuple[str, str]
         if rule.code == exclusion.rule:
             return in_language(rule.name, words), rule.clause
     return exclusion.rule, ""
+
+
+def rule_title(rule: str, bloc: Bloc, words: Words) -> str:
+    """An exclusion rule's own name."""
+    names = {entry.code: in_language(entry.name, words) for entry in bloc.exclusions}
+    return names.get(rule, rule)
+
+
+def award_names(codes: Iterable[str], bloc: Bloc, words: Words) -> str:
+    """The awards that a place brings: one, or those among which people decide; a dash for none."""
+    names = {award.code: in_language(award.name, words) for award in bloc.awards}
+    said = words.gettext(" hoặc ").join(names.get(code, code) for code in codes)
+    return said or words.gettext("chưa có giải")
 
 
 def in_language(text: object, words: Words) -> str:
@@ -177,9 +190,11 @@ def _shortfall(part: PartExplanation, words: Words) -> str:  # noqa: PLR0911 - o
     short = _wanted(part) - part.numerator
     if short <= 0:
         return ""
+    if measure.kind == "ratio":
+        return _of_ratio(part, words)
     if measure.kind == "checklist":
         return words.plural("Còn thiếu %(n)s phần của danh mục.", short)
-    if measure.kind in ("ratio", "distinct", "count"):
+    if measure.kind in ("distinct", "count"):
         return words.plural(
             "Cần thêm %(n)s %(things)s để đủ điểm.",
             short,
@@ -189,6 +204,17 @@ def _shortfall(part: PartExplanation, words: Words) -> str:  # noqa: PLR0911 - o
         "Đạt %(reached)s, cần %(target)s để đủ điểm.",
         reached=words.percent(part.numerator, part.denominator),
         target=words.share(_target(part.part.score)),
+    )
+
+
+def _of_ratio(part: PartExplanation, words: Words) -> str:
+    """Each new one counts above and below the line, so a ratio of 100 % cannot be mended by adding."""
+    target = Fraction(_target(part.part.score))
+    if target >= 1:
+        return words.plural("%(n)s trường hợp chưa đạt.", part.denominator - part.numerator)
+    more = ceil((target * part.denominator - part.numerator) / (1 - target))
+    return words.plural(
+        "Cần thêm %(n)s %(things)s để đủ điểm.", more, things=thing("ratio", more, words)
     )
 
 
@@ -247,7 +273,7 @@ _SAID_ELSEWHERE = frozenset({"dossier", "indicator", "part"})
 
 def cause_of(change: UnitScored, words: Words) -> str:
     """Why a total changed: facts, time, or a new version of the plan."""
-    if change.cause == "clock":
+    if change.cause == "clock" and not change.fact_count:
         return words.gettext("đến hạn theo thời gian")
     if change.cause == "plan":
         return words.gettext("phiên bản %(version)s của kế hoạch", version=change.plan_version)

@@ -231,14 +231,14 @@ function startTurn() {
 }
 
 function start() {
-  for (const select of document.querySelectorAll(".picker select")) {
+  for (const select of document.querySelectorAll(".picker select, .picker input[type=date]")) {
     select.addEventListener("change", () => select.form.submit());
   }
   const button = document.querySelector(".picker button");
   if (button) button.hidden = true;
   if (document.getElementById("turn")) startTurn();
   if (body?.dataset.parts > 1) hideLooseCuts();
-  new Feed(settings.stream, { snapshot: take, change: take, state: showAge });
+  if (settings.stream) new Feed(settings.stream, { snapshot: take, change: take, state: showAge });
 }
 
-if (settings) start();
+if (settings?.stream || document.querySelector(".picker")) start();

@@ -1,0 +1,1 @@
+"""The portal as it really speaks: dialects in, one state a dossier, canonical events out."""

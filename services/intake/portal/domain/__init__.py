@@ -1,0 +1,1 @@
+"""Pure rules: reading dialects, merging, names of units."""

@@ -1,0 +1,1 @@
+"""The portal's screen export: sheets in XLSX and CSV whose rows are dossiers."""

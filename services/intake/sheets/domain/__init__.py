@@ -1,0 +1,1 @@
+"""Pure rules: which column means what, what a cell says."""

@@ -1,0 +1,336 @@
+"""The notifier's own small picture of the world: a fold of the journal's topics, any order, any number of times."""
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+import msgspec
+
+from contracts.calendar import local_date, month_of
+from contracts.events import DossierRecorded, ReportReceived, UnitScored
+from contracts.plan import Plan, in_force
+from contracts.submissions import (
+    AppealDecided,
+    AppealLodged,
+    ItemReviewed,
+    SubmissionMade,
+    SubmissionWithdrawn,
+)
+from contracts.wire import content_hash
+from services.notifier.domain.conditions import Total
+from services.notifier.domain.due import Owed
+
+Order = tuple[int, datetime, int]
+FIELDS = (
+    "status",
+    "channel",
+    "service_level",
+    "fee_due",
+    "paid_online",
+    "digitised",
+    "satisfaction",
+    "procedure",
+)
+"""What the `where` of an exclusion may ask of a dossier."""
+
+
+class Dossier(msgspec.Struct, frozen=True, gc=False):
+    """The newest state of one dossier that has a promised date."""
+
+    order: Order
+    number: str
+    unit: str
+    traits: tuple[Any, ...]
+    due_on: date | None
+    finished_on: date | None
+
+
+class Report(msgspec.Struct, frozen=True, gc=False):
+    """The newest state of one received report."""
+
+    order: Order
+    unit: str
+    month: str
+    plan: str | None
+    received_on: date | None
+    """None: rejected, so it counts nowhere."""
+
+
+@dataclass(slots=True)
+class Desk:
+    """A unit's report of a month as it waits at the reviewers' desk: its newest version."""
+
+    version: int
+    since: date
+    open: set[str]
+    decided_on: date | None = None
+    withdrawn: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Appeal:
+    """A contested line, and until when it is to be answered."""
+
+    plan: str
+    unit: str
+    month: str
+    code: str
+    due_on: date
+
+
+@dataclass(slots=True)
+class Score:
+    """A unit's newest total, and its points by indicator."""
+
+    at: datetime
+    id: str
+    points: int
+    eligible: bool
+    indicators: dict[str, int] = field(default_factory=dict)
+
+
+class Picture:
+    """What the journal says now, as far as alerts need it, and what changed since it was last looked at."""
+
+    def __init__(self) -> None:
+        self.plans: dict[str, list[Plan]] = {}
+        self.dossiers: dict[str, Dossier] = {}
+        self.reports: dict[str, Report] = {}
+        self._reports_of: dict[tuple[str, str], set[str]] = {}
+        self.desks: dict[tuple[str, str, str], Desk] = {}
+        self._reviews: dict[tuple[str, str, str], list[ItemReviewed]] = {}
+        self.appeals: dict[str, Appeal] = {}
+        self.answers: dict[str, date] = {}
+        self.scores: dict[tuple[str, str], Score] = {}
+        self.done_deadlines: set[str] = set()
+        self.touched: set[str] = set()
+        """Keys of owed things that may have changed."""
+        self.scored: set[tuple[str, str]] = set()
+        """(plan, unit) whose total may have moved."""
+        self._shared: dict[Any, Any] = {}
+        self._in_force: dict[tuple[str, str], Plan] = {}
+
+    def _share(self, value: Any) -> Any:  # noqa: ANN401 - whatever it is given
+        return self._shared.setdefault(value, value)
+
+    def plan_for(self, plan: str, month: str) -> Plan:
+        """The version that judges a month."""
+        found = self._in_force.get((plan, month))
+        if found is None:
+            found = self._in_force[plan, month] = in_force(self.plans[plan], month)
+        return found
+
+    def newest(self, plan: str) -> Plan:
+        """The highest version."""
+        return max(self.plans[plan], key=lambda p: p.version)
+
+    def plans_of(self, unit: str) -> list[str]:
+        """Plans in which the unit competes."""
+        return [name for name in self.plans if self.newest(name).unit(unit) is not None]
+
+    def publish(self, plan: Plan) -> Plan | None:
+        """A version comes into force; returns the version that was the newest before, if this one is new and newer."""
+        known = self.plans.setdefault(plan.id, [])
+        if any(p.version == plan.version for p in known):
+            return None
+        before = max(known, key=lambda p: p.version, default=None)
+        known.append(plan)
+        self._in_force.clear()
+        self.touch_all(plan)
+        return before if before is not None and before.version < plan.version else None
+
+    def touch_all(self, plan: Plan) -> None:
+        """Everything that is owed under a plan is to be looked at."""
+        blocs = set(plan.reporting.blocs)
+        for unit in plan.units:
+            if unit.bloc not in blocs:
+                continue
+            self.touched.update(f"report|{plan.id}|{unit.code}|{m}" for m in plan.months)
+            self.touched.update(
+                f"deadline|{plan.id}|{unit.code}|{d.code}" for d in plan.deadlines
+            )
+        self.touched.update(f"dossier|{plan.id}||{key}" for key in self.dossiers)
+        self.scored.update(key for key in self.scores if key[0] == plan.id)
+
+    def dossier(self, key: str, event: DossierRecorded, line: bytes) -> None:
+        """A dossier is now so."""
+        order = event.version, event.occurred_at, content_hash(line)
+        old = self.dossiers.get(key)
+        if old is not None and old.order >= order:
+            return
+        due, done = event.due_at, event.finished_at
+        self.dossiers[key] = Dossier(
+            order,
+            event.dossier,
+            self._share(event.unit),
+            self._share(tuple(getattr(event, name) for name in FIELDS)),
+            None if due is None else self._share(local_date(due)),
+            None if done is None else self._share(local_date(done)),
+        )
+        if due is not None or (old is not None and old.due_on is not None):
+            self.touched.update(f"dossier|{plan}||{key}" for plan in self.plans)
+
+    def report(self, key: str, event: ReportReceived, line: bytes) -> None:
+        """A report is now so."""
+        order = event.version, event.occurred_at, content_hash(line)
+        old = self.reports.get(key)
+        if old is not None and old.order >= order:
+            return
+        received = None if event.state == "rejected" else local_date(event.received_at)
+        new = Report(order, event.unit, event.month, event.plan, received)
+        self.reports[key] = new
+        for one in (old, new):
+            if one is None:
+                continue
+            self._reports_of.setdefault((one.unit, one.month), set()).add(key)
+            self.touched.update(f"report|{p}|{one.unit}|{one.month}" for p in self.plans)
+
+    def received_on(self, plan: str, unit: str, month: str) -> date | None:
+        """The day on which the first report for a month came."""
+        days = [
+            report.received_on
+            for key in self._reports_of.get((unit, month), ())
+            if (report := self.reports[key]).received_on is not None
+            and (report.unit, report.month) == (unit, month)
+            and report.plan in {None, plan}
+        ]
+        return min(days, default=None)
+
+    def submission(self, event: SubmissionMade | SubmissionWithdrawn) -> None:
+        """A unit handed in its report, or took it back."""
+        place = event.plan, event.unit, event.month
+        desk = self.desks.get(place)
+        if isinstance(event, SubmissionWithdrawn):
+            if desk is None or desk.version <= event.version:
+                self.desks[place] = Desk(event.version, local_date(event.at), set(), None, True)  # noqa: FBT003
+        elif desk is None or desk.version < event.version:
+            self.desks[place] = Desk(event.version, local_date(event.at), set(event.indicators))
+            for review in self._reviews.get(place, []):
+                self._decide(review)
+        self.touched.add(f"review|{event.plan}|{event.unit}|{event.month}")
+
+    def review(self, event: ItemReviewed) -> None:
+        """The standing office decided on one item."""
+        self._reviews.setdefault((event.plan, event.unit, event.month), []).append(event)
+        self._decide(event)
+        self.touched.add(f"review|{event.plan}|{event.unit}|{event.month}")
+
+    def _decide(self, event: ItemReviewed) -> None:
+        desk = self.desks.get((event.plan, event.unit, event.month))
+        if desk is None or desk.version != event.version:
+            return
+        if event.decision == "reopened":
+            desk.open.add(event.indicator)
+            desk.decided_on = None
+            return
+        desk.open.discard(event.indicator)
+        if not desk.open and desk.decided_on is None:
+            desk.decided_on = local_date(event.at)
+
+    def lodge(self, event: AppealLodged) -> None:
+        """A line is contested."""
+        self.appeals[event.appeal] = Appeal(
+            event.plan, event.unit, event.month, event.code, event.answer_due_on
+        )
+        self.touched.add(f"appeal|{event.plan}|{event.unit}|{event.appeal}")
+
+    def answer(self, event: AppealDecided) -> None:
+        """It was answered."""
+        self.answers[event.appeal] = local_date(event.at)
+        self.touched.add(f"appeal|{event.plan}|{event.unit}|{event.appeal}")
+
+    def score(self, event: UnitScored) -> None:
+        """A total moved; the newest one counts."""
+        if event.plan not in self.plans or event.period != _year(self.newest(event.plan)):
+            return
+        key = event.plan, event.unit
+        old = self.scores.get(key)
+        changes = {change.indicator: change.after for change in event.changes}
+        if old is not None and (old.at, old.id) >= (event.at, event.id):
+            old.indicators = changes | old.indicators
+            return
+        indicators = {} if old is None else old.indicators
+        self.scores[key] = Score(
+            event.at, event.id, event.after, event.eligible, indicators | changes
+        )
+        self.scored.add(key)
+
+    def totals(self, plan: Plan, bloc: str) -> list[Total]:
+        """Every unit of a bloc with its total."""
+        found = []
+        for unit in plan.units_of(bloc):
+            score = self.scores.get((plan.id, unit.code))
+            points, eligible = (0, True) if score is None else (score.points, score.eligible)
+            found.append(Total(unit.code, points, eligible))
+        return found
+
+    def owed(self, key: str) -> Owed | None:
+        """The row of the due-date table; None: nothing is owed (any more)."""
+        kind, plan, unit, subject = key.split("|", 3)
+        if plan not in self.plans:
+            return None
+        if kind == "dossier":
+            return self._owed_dossier(plan, subject)
+        find = {
+            "report": self._owed_report,
+            "deadline": self._owed_deadline,
+            "review": self._owed_review,
+            "appeal": self._owed_answer,
+        }
+        return find[kind](plan, unit, subject)
+
+    def _owed_report(self, plan: str, unit: str, month: str) -> Owed | None:
+        rules = self.plan_for(plan, month)
+        found = rules.unit(unit)
+        if (
+            found is None
+            or found.bloc not in rules.reporting.blocs
+            or month not in rules.months
+        ):
+            return None
+        done = self.received_on(plan, unit, month)
+        return Owed("report", plan, unit, month, month, rules.report_due_on(month), done)
+
+    def _owed_dossier(self, plan: str, key: str) -> Owed | None:
+        dossier = self.dossiers.get(key)
+        if dossier is None or dossier.due_on is None:
+            return None
+        month = month_of(dossier.due_on)
+        rules = self.plan_for(plan, month)
+        if month not in rules.months or rules.unit(dossier.unit) is None:
+            return None
+        if dossier.traits[0] in rules.uncounted_statuses:
+            return None
+        return Owed(
+            "dossier", plan, dossier.unit, key, month, dossier.due_on, dossier.finished_on
+        )
+
+    def _owed_deadline(self, plan: str, unit: str, code: str) -> Owed | None:
+        rules = self.newest(plan)
+        deadline = next((d for d in rules.deadlines if d.code == code), None)
+        if deadline is None or rules.unit(unit) is None:
+            return None
+        done = deadline.on if plan in self.done_deadlines else None
+        return Owed("deadline", plan, unit, code, "", deadline.on, done)
+
+    def _owed_review(self, plan: str, unit: str, month: str) -> Owed | None:
+        desk = self.desks.get((plan, unit, month))
+        if desk is None or desk.withdrawn:
+            return None
+        return Owed("review", plan, unit, month, month, desk.since, desk.decided_on)
+
+    def _owed_answer(self, plan: str, unit: str, number: str) -> Owed | None:
+        appeal = self.appeals.get(number)
+        if appeal is None:
+            return None
+        done = self.answers.get(number)
+        return Owed("appeal", plan, unit, number, appeal.month, appeal.due_on, done)
+
+    def matches(self, key: str, where: dict[str, list[Any]]) -> bool:
+        """Whether a dossier is one of those that a rule counts."""
+        traits = dict(zip(FIELDS, self.dossiers[key].traits, strict=True))
+        return all(traits.get(name) in accepted for name, accepted in where.items())
+
+
+def _year(plan: Plan) -> str:
+    return f"{plan.ends_on.year}"

@@ -1,0 +1,25 @@
+"""Why something was not told, or waits: named reasons, so that the ledger can say so."""
+
+from enum import StrEnum
+
+
+class Dropped(StrEnum):
+    """Why something was not told."""
+
+    NO_CONTACT = "no_contact"
+    NO_RULE = "no_rule"
+    BEFORE_START = "before_start"
+    EXCLUDED = "muted_by_exclusion"
+    SILENCED = "silenced"
+    RETRACTED = "retracted_before_sending"
+    TAKEN_BACK_UNTOLD = "was_never_told"
+    TAKEN_UP = "acknowledged_by_another"
+
+
+class Held(StrEnum):
+    """Why something waits."""
+
+    WINDOW = "window"
+    QUIET = "quiet_hours"
+    DIGEST = "digest"
+    BUDGET = "budget"

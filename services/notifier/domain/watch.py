@@ -1,0 +1,283 @@
+"""What is to be told now: the due-date table and the exclusions, looked at where time or a fact touched them."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+
+from contracts.calendar import local_date, local_midnight
+from contracts.plan import AlertRule, Bloc, LateReport, OverdueDossiers, Plan, When
+from services.notifier.domain.due import (
+    MIDNIGHT,
+    WATCHES,
+    Agenda,
+    Kind,
+    Owed,
+    Stage,
+    due_stages,
+    stages_of,
+)
+from services.notifier.domain.happenings import of_plan_change
+from services.notifier.domain.levels import Levels
+from services.notifier.domain.occasions import Blank, Fate, Occasion, again, occasion_id
+from services.notifier.domain.picture import Picture
+
+RETRACTABLE: frozenset[Kind] = frozenset({"report", "dossier"})
+"""Whose alerts can turn out to have been wrong."""
+NAMED = 20
+"""Dossiers that an alert names at most."""
+
+
+@dataclass(slots=True)
+class Findings:
+    """What one look found; written down as a whole before the next look."""
+
+    occasions: list[Occasion] = field(default_factory=list)
+    retracted: list[str] = field(default_factory=list)
+    levels: dict[str, str] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.occasions or self.retracted or self.levels)
+
+
+class Watch:
+    """Looks at the picture when asked; remembers which occasions are known, so that each is found once."""
+
+    def __init__(self, picture: Picture) -> None:
+        self.picture = picture
+        self.levels = Levels(picture)
+        self._agenda = Agenda()
+        self._known: dict[str, bool] = {}
+        """Occasion -> whether it was retracted."""
+        self._threads: dict[str, set[str]] = {}
+        self._overdue: dict[str, dict[str, date]] = {}
+        """`overdue|plan|unit|month|rule` -> overdue dossier -> its due date."""
+        self._member: dict[str, set[str]] = {}
+        """Dossier's row -> the counts that it is in."""
+        self._plan_changes: list[tuple[Plan, Plan, datetime]] = []
+        self._happened: list[Occasion] = []
+
+    def remember(self, number: str, thread: str, *, retracted: bool) -> None:
+        """An occasion that was written down before this start."""
+        self._known[number] = retracted
+        if thread:
+            self._threads.setdefault(thread, set()).add(number)
+
+    def happen(self, occasions: Iterable[Occasion]) -> None:
+        """Occasions that an event states by itself."""
+        self._happened.extend(occasions)
+
+    def publish(self, plan: Plan, at: datetime) -> None:
+        """A plan version came into force."""
+        before = self.picture.publish(plan)
+        if before is not None:
+            self._plan_changes.append((before, plan, at))
+
+    def tick(self, now: datetime) -> Findings:
+        """What is to be told, and taken back, as of now."""
+        found = Findings()
+        happened, self._happened = self._happened, []
+        for before, after, at in self._plan_changes:
+            happened.extend(of_plan_change(self.picture, before, after, at))
+        self._plan_changes = []
+        for occasion in happened:
+            self._raise(found, occasion)
+        touched, self.picture.touched = self.picture.touched, set()
+        counts: set[str] = set()
+        for key in sorted(touched | self._agenda.due(now)):
+            counts |= self._look(found, key, now)
+        for count in sorted(counts):
+            self._look_at_count(found, count)
+        for occasion in self.levels.tick(now, found.levels):
+            self._raise(found, occasion)
+        return found
+
+    def excluded(self, plan: str, unit: str, today: date, month: str = "") -> bool:
+        """Whether the unit is excluded, for one month or (none named) for any."""
+        if plan not in self.picture.plans:
+            return False
+        rules = self.picture.newest(plan)
+        return any(
+            self._excluded_in(plan, unit, one, today)
+            for one in ((month,) if month else rules.months)
+        )
+
+    def _excluded_in(self, plan: str, unit: str, month: str, today: date) -> bool:
+        bloc = _bloc(self.picture.plan_for(plan, month), unit)
+        for rule in bloc.exclusions if bloc else ():
+            if isinstance(rule, OverdueDossiers):
+                late = self._overdue.get(f"overdue|{plan}|{unit}|{month}|{rule.code}", ())
+                if len(late) >= rule.at_least:
+                    return True
+                continue
+            owed = self.picture.owed(f"report|{plan}|{unit}|{month}")
+            if owed is not None and ((owed.done_on or today) - owed.due_on).days >= rule.days:
+                return True
+        return False
+
+    def _look(self, found: Findings, key: str, now: datetime) -> set[str]:
+        owed = self.picture.owed(key)
+        counts = self._count(key, owed, now) if key.startswith("dossier|") else set()
+        stages = [] if owed is None else self._stages(owed)
+        later = [stage.at for stage in stages if stage.at > now]
+        if owed is not None and later and owed.done_on is None:
+            self._agenda.add(min(later), key)
+        if owed is not None:
+            for stage, tell in due_stages(stages, owed, now):
+                fate: Fate = "raised" if tell else "overslept"
+                self._raise(found, replace(_of_stage(stage, owed), fate=fate), owed=key)
+        if key.partition("|")[0] in RETRACTABLE:
+            self._retract_wrong(found, key, stages, owed)
+        return counts
+
+    def _stages(self, owed: Owed) -> list[Stage]:
+        plan = self.picture.newest(owed.plan)
+        bloc = _bloc(
+            self.picture.plan_for(owed.plan, owed.month) if owed.month else plan, owed.unit
+        )
+        rules = [
+            (rule, when)
+            for rule in (plan.alerts.rules if plan.alerts else ())
+            if WATCHES.get(rule.watch) == owed.kind
+            and rule.deadline in {None, owed.subject}
+            and (when := _when(rule, bloc)) is not None
+        ]
+        return stages_of(rules, owed.due_on, plan.workdays)
+
+    def _count(self, key: str, owed: Owed | None, now: datetime) -> set[str]:
+        """Move a dossier into or out of the counts of overdue ones; returns those that changed."""
+        wanted: set[str] = set()
+        if owed is not None:
+            late = (owed.done_on or local_date(now)) > owed.due_on
+            if late:
+                wanted = set(self._counts_for(owed))
+            elif owed.done_on is None:
+                self._agenda.add(local_midnight(owed.due_on + timedelta(days=1)), key)
+        had = self._member.get(key, set())
+        for count in had - wanted:
+            self._overdue[count].pop(key, None)
+        for count in wanted:
+            if owed is not None:
+                self._overdue.setdefault(count, {})[key] = owed.due_on
+        if wanted:
+            self._member[key] = wanted
+        else:
+            self._member.pop(key, None)
+        return had ^ wanted
+
+    def _counts_for(self, owed: Owed) -> Iterator[str]:
+        bloc = _bloc(self.picture.plan_for(owed.plan, owed.month), owed.unit)
+        for rule in bloc.exclusions if bloc else ():
+            if isinstance(rule, OverdueDossiers) and self.picture.matches(
+                owed.subject, rule.where
+            ):
+                yield f"overdue|{owed.plan}|{owed.unit}|{owed.month}|{rule.code}"
+
+    def _look_at_count(self, found: Findings, count: str) -> None:
+        """The last dossier before an exclusion, the exclusion itself, or neither any more."""
+        _, plan, unit, month, code = count.split("|")
+        bloc = _bloc(self.picture.plan_for(plan, month), unit)
+        rule = next((r for r in bloc.exclusions if r.code == code), None) if bloc else None
+        alerts = self.picture.newest(plan).alerts
+        if not isinstance(rule, OverdueDossiers) or alerts is None:
+            return
+        dues = sorted((due, key) for key, due in self._overdue.get(count, {}).items())
+        holding: dict[str, int] = {}
+        excluded = len(dues) >= rule.at_least
+        for alert in alerts.rules:
+            limit = {"overdue_near": rule.at_least - 1, "overdue_excluded": rule.at_least}.get(
+                alert.watch
+            )
+            if not limit or len(dues) < limit:
+                continue
+            number = occasion_id(alert.code, plan, unit, f"{month}:{code}")
+            holding[number] = limit
+            over = excluded and alert.watch == "overdue_near"
+            blanks: dict[str, Blank] = {
+                "month": month,
+                "count": limit,
+                "limit": rule.at_least,
+                "rule": code,
+                "dossiers": [key.split("|", 3)[3] for _, key in dues[:limit][-NAMED:]],
+            }
+            at = local_midnight(dues[limit - 1][0] + timedelta(days=1))
+            self._raise(
+                found,
+                Occasion(
+                    number, alert.code, plan, unit, at, alert.severity, count, month, blanks,
+                    "overslept" if over else "raised",
+                ),
+                owed=count,
+            )  # fmt: skip
+        self._retract(found, count, set(holding))
+
+    def _retract_wrong(
+        self, found: Findings, key: str, stages: list[Stage], owed: Owed | None
+    ) -> None:
+        """Take back what turned out wrong: it was done in time, or is owed no longer, or later."""
+        right = set()
+        if owed is not None:
+            right = {_of_stage(s, owed).id for s in stages if s.was_true(owed)}
+        plan = self.picture.newest(key.split("|")[1]).alerts
+        reminders = {
+            rule.code
+            for rule in (plan.rules if plan else ())
+            if rule.when is not None and rule.when.days_after is None
+        }
+        right |= {n for n in self._threads.get(key, ()) if n.partition("|")[0] in reminders}
+        self._retract(found, key, right)
+
+    def _retract(self, found: Findings, thread: str, right: set[str]) -> None:
+        for number in sorted(self._threads.get(thread, ())):
+            base = number.partition("~")[0]
+            if number not in right and base not in right and not self._known[number]:
+                self._known[number] = True
+                found.retracted.append(number)
+
+    def _raise(self, found: Findings, occasion: Occasion, *, owed: str = "") -> None:
+        number = occasion.id
+        while self._known.get(number):
+            number = again(number)
+        if number in self._known:
+            return
+        self.remember(number, owed, retracted=False)
+        found.occasions.append(replace(occasion, id=number, thread=owed))
+
+
+def _bloc(plan: Plan, unit: str) -> Bloc | None:
+    found = plan.unit(unit)
+    return None if found is None else plan.bloc(found.bloc)
+
+
+def _when(rule: AlertRule, bloc: Bloc | None) -> When | None:
+    """A report's exclusion takes its days from the bloc's rule; all others say when."""
+    if rule.watch != "report_excluded":
+        return rule.when
+    late = [r for r in (bloc.exclusions if bloc else ()) if isinstance(r, LateReport)]
+    return When(days_after=late[0].days, at=MIDNIGHT) if late else None
+
+
+def _of_stage(stage: Stage, owed: Owed) -> Occasion:
+    rule = stage.rule
+    return Occasion(
+        id=occasion_id(rule.code, owed.plan, owed.unit, f"{owed.subject}@{owed.due_on}"),
+        rule=rule.code,
+        plan=owed.plan,
+        unit=owed.unit,
+        at=stage.at,
+        severity=rule.severity,
+        month=owed.month,
+        blanks=_blanks(stage, owed),
+    )
+
+
+def _blanks(stage: Stage, owed: Owed) -> Mapping[str, Blank]:
+    days = (owed.due_on - local_date(stage.at)).days
+    named: dict[Kind, dict[str, Blank]] = {
+        "report": {},
+        "dossier": {"dossier": owed.subject},
+        "deadline": {"deadline": owed.subject},
+        "review": {},
+        "appeal": {"appeal": owed.subject},
+    }
+    dated: dict[str, Blank] = {"due": owed.due_on.isoformat(), "days": abs(days)}
+    return named[owed.kind] | dated | {"month": owed.month}

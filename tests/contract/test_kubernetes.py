@@ -1,0 +1,108 @@
+"""What kustomize makes of `deploy/kubernetes` is what Kubernetes takes, and agrees with the program and with itself."""
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import pytest
+import yaml
+
+from services.cli import WORKERS
+from tests.support.deployment import DEPLOY, ROOT, is_there
+
+OVERLAYS = ("district", "province")
+each = pytest.mark.parametrize("overlay", OVERLAYS)
+
+
+@cache
+def objects(overlay: str) -> list[dict[str, Any]]:
+    """Everything of an overlay; skips, and says so, where kubectl is missing."""
+    kubectl = shutil.which("kubectl")
+    if kubectl is None:
+        pytest.skip("kubectl is not installed here")
+    made = subprocess.run(
+        [kubectl, "kustomize", DEPLOY / "kubernetes/overlays" / overlay],
+        cwd=ROOT, capture_output=True, text=True, timeout=50, check=False,
+    )  # fmt: skip
+    assert made.returncode == 0, made.stderr
+    return list(yaml.safe_load_all(made.stdout))
+
+
+def pods(overlay: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(component, its pod's template) of every process."""
+    for one in objects(overlay):
+        if one["kind"] in {"Deployment", "StatefulSet"}:
+            template = one["spec"]["template"]
+            yield template["metadata"]["labels"]["app.kubernetes.io/component"], template
+
+
+@each
+def test_kubernetes_takes_every_object(overlay: str) -> None:
+    validator = pytest.importorskip("kubernetes_validate")
+    for one in objects(overlay):
+        validator.validate(one, validator.latest_version(), strict=True)
+
+
+@each
+def test_every_process_has_its_pod(overlay: str) -> None:
+    found = {name: pod["spec"]["containers"][0]["command"][-1] for name, pod in pods(overlay)}
+    there = {n: module for n, module in found.items() if n == "web" or is_there(n)}
+    assert there == {"web": "services.app", **WORKERS}
+
+
+@each
+def test_pods_are_locked_up_and_watched(overlay: str) -> None:
+    for name, pod in pods(overlay):
+        assert pod["spec"]["securityContext"]["runAsNonRoot"] is True, name
+        assert pod["spec"]["automountServiceAccountToken"] is False, name
+        (container,) = pod["spec"]["containers"]
+        box = container["securityContext"]
+        assert box["readOnlyRootFilesystem"] is True, name
+        assert box["allowPrivilegeEscalation"] is False, name
+        assert box["capabilities"] == {"drop": ["ALL"]}, name
+        assert {"startupProbe", "readinessProbe", "livenessProbe"} <= container.keys(), name
+        assert container["livenessProbe"]["httpGet"]["path"] == "/healthz", "never by others"
+        assert "memory" in container["resources"]["limits"], name
+        assert ":" in container["image"], "a tag"
+
+
+@each
+def test_whatever_selects_pods_finds_some(overlay: str) -> None:
+    found = [pod["metadata"]["labels"] for _, pod in pods(overlay)]
+    for one in objects(overlay):
+        spec = one.get("spec", {})
+        selector = spec.get("selector") or spec.get("podSelector") or {}
+        wanted = selector.get("matchLabels", selector)
+        assert any(wanted.items() <= labels.items() for labels in found), one["metadata"]
+
+
+@each
+def test_nothing_may_talk_unless_a_policy_says_so(overlay: str) -> None:
+    policies = {
+        one["metadata"]["name"]: one["spec"]
+        for one in objects(overlay)
+        if one["kind"] == "NetworkPolicy"
+    }
+    nobody = policies["thidua-nobody"]
+    assert nobody == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+    assert all("from" in rule for spec in policies.values() for rule in spec.get("ingress", ()))
+
+
+@each
+def test_secrets_come_as_files_and_only_the_web_process_sees_public_keys(overlay: str) -> None:
+    for name, pod in pods(overlay):
+        volumes = [v["secret"]["secretName"] for v in pod["spec"]["volumes"] if "secret" in v]
+        keys = ["thidua-public-keys"] if name == "web" else []
+        assert volumes == [f"thidua-{name}", *keys]
+        for variable in pod["spec"]["containers"][0]["env"]:
+            assert "valueFrom" not in variable, "a secret in the environment"
+
+
+def test_the_province_grows_with_its_viewers_and_the_district_does_not() -> None:
+    kinds = {
+        overlay: {one["kind"] for one in objects(overlay)} & {"HorizontalPodAutoscaler"}
+        for overlay in OVERLAYS
+    }
+    assert kinds == {"district": set(), "province": {"HorizontalPodAutoscaler"}}

@@ -1,0 +1,219 @@
+"""The portal's doors and pages in the whole running program: as senders, operators and the standing office use them."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+import schemathesis
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
+from cloudevents.core.bindings.http import to_binary_event, to_structured_event
+from cloudevents.core.v1.event import CloudEvent
+from hypothesis import HealthCheck, Phase, settings as hypothesis
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from contracts.events import DossierRecorded
+from services.app import openapi
+from services.runtime.auth import Role
+from services.runtime.datafolder import free_port
+from tests.integration.test_sheets import row as sheet_row, xlsx
+from tests.support.chromium import CHROMIUM, FLAGS
+from tests.support.people import Person, person_of, sign_in
+from tests.support.portal import CODE, NATIONAL, ROOT, SAMPLES, dossier
+from tests.support.system import System, command, wait_until
+
+pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("portal-program")]
+PAGES = ("/review/quarantine", "/review/sources", "/review/catalogue", "/sheets")
+DOORS = schemathesis.openapi.from_dict(openapi()).include(
+    path_regex=r"^/api/v1/(portal/|indicator-events)"
+)
+PORTAL = (ROOT / "docs/portal.md").read_text("utf-8")
+CURL = re.findall(r"^```sh\ncurl .*? --data '\n(.*?)'\n```", PORTAL, re.MULTILINE | re.DOTALL)
+BROKEN = [
+    dossier(DonViXuLy="UBND xã Lạ", MaHoSo=""),
+    dossier(DonViXuLy="UBND xã Lạ", MaHoSo="H30.1-230705-001"),
+]
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    system = System(tmp_path_factory.mktemp("portal") / "data", free_port())
+    try:
+        system.start("--clock-start", "2023-08-15T08:00")
+        yield system
+    finally:
+        system.end()
+
+
+@pytest.fixture(scope="module")
+def client(program: System) -> Iterator[httpx.Client]:
+    headers = {"Authorization": f"Bearer {program.token()}"}
+    with httpx.Client(base_url=program.base, headers=headers, timeout=30) as client:
+        yield client
+
+
+def counters(program: System, unit: str) -> dict[str, list[int]]:
+    rows = program.standings()["rows"]
+    return next(r["counters"] for r in rows if r["unit"] == unit)
+
+
+def counted(program: System, unit: str, indicator: str = "X8") -> list[int]:
+    return counters(program, unit).get(indicator, [0, 0])
+
+
+def test_a_name_that_an_operator_explains_lets_the_waiting_dossiers_count(
+    program: System, client: httpx.Client
+) -> None:
+    answer = client.post(NATIONAL, json=SAMPLES["envelope_create"]).json()
+    assert "chưa biết" in answer["data"][0]["message"]
+    names = str(ROOT / "deploy/aliases/phung-hiep-2023.csv")
+    made = command("alias", "import", names, "--data", str(program.data))
+    assert made.returncode == 0, made.stderr
+    wait_until(lambda: counted(program, "31399") == [1, 1], 20)
+    assert CODE in client.post(NATIONAL, json=json.loads(CURL[0])).text
+    assert counted(program, "31399") == [1, 1]
+
+
+def test_a_source_made_by_the_operator_signs_in_and_sends(
+    program: System, client: httpx.Client
+) -> None:
+    made = command("source", "add", "motcua.test", "--data", str(program.data)).stdout
+    said = dict(line.split(maxsplit=1) for line in made.splitlines())
+    wanted = {"username": said["username"], "password": said["password"]}
+
+    def session() -> Any:
+        return httpx.post(program.base + "/api/v1/portal/login", json=wanted).json()
+
+    wait_until(lambda: session()["error_code"] == "0", 15)
+    content = [dossier(MaHoSo="H30.99.01-230705-0500", DonViXuLy="UBND xã Bình Thành")]
+    envelope = {"session": session()["session"], "service": "DongBoHoSoMC", "data": content}
+    assert httpx.post(program.base + NATIONAL, json=envelope).json()["error_code"] == "0"
+    wait_until(lambda: counted(program, "31402") == [1, 1], 20)
+
+
+def test_the_official_cloudevents_sdk_is_understood(
+    program: System, client: httpx.Client
+) -> None:
+    for number, form in enumerate((to_binary_event, to_structured_event)):
+        content = DossierRecorded.example | {"unit": "31405", "dossier": f"ce-{number}"}
+        outside = {name: content.pop(name) for name in ("source", "id", "type")}
+        outside |= {"specversion": "1.0", "datacontenttype": "application/json"}
+        event = CloudEvent(outside, content)
+        message = form(event)
+        answer = client.post(
+            "/api/v1/portal/events", content=message.body, headers=dict(message.headers)
+        )
+        assert answer.json() == {"accepted": 1, "quarantined": 0, "rejected": []}
+    wait_until(lambda: counted(program, "31405") == [2, 2], 20)
+
+
+@DOORS.parametrize()
+@hypothesis(
+    max_examples=10,
+    deadline=None,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+def test_no_door_fails_whatever_its_description_allows(
+    case: Any, program: System, client: httpx.Client
+) -> None:
+    answer = case.call(base_url=program.base, headers=dict(client.headers))
+    assert answer.status_code < 500, answer.text
+    documented = {str(status) for status in case.operation.definition.raw["responses"]}
+    assert str(answer.status_code) in documented | {"422"}, answer.text
+
+
+@pytest.fixture(scope="module")
+def reviewer(program: System) -> Person:
+    return person_of(program.data, {Role.REVIEWER: []})
+
+
+@pytest.fixture(scope="module")
+def browser(reviewer: Person) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def desk(browser: Browser, program: System, reviewer: Person) -> Iterator[Page]:
+    """The standing office on a phone."""
+    context = browser.new_context(viewport={"width": 360, "height": 800}, locale="vi")
+    sign_in(context, program.base, reviewer)
+    yield context.new_page()
+    context.close()
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_the_pages_are_for_everybody_who_may_see_them(
+    desk: Page, program: System, client: httpx.Client, path: str
+) -> None:
+    client.post(NATIONAL, json=BROKEN)
+    nobody = httpx.get(program.base + path, headers={"Accept": "text/html"})
+    assert (nobody.status_code, nobody.headers["location"].partition("?")[0]) == (
+        303,
+        "/sign-in",
+    )
+    assert client.get(path).status_code == (200 if path == "/sheets" else 403)
+    for lang in ("vi", "en"):
+        answer = desk.goto(f"{program.base}{path}?lang={lang}")
+        assert answer is not None
+        assert answer.status == 200
+        assert desk.evaluate("document.documentElement.scrollWidth") <= 360
+        found = Axe().run(desk)
+        assert found.response["violations"] == [], found.generate_report()
+
+
+def test_the_standing_office_says_who_a_name_is(
+    desk: Page, program: System, client: httpx.Client
+) -> None:
+    item = dossier(DonViXuLy="UBND xã Tân Phước Hưngg", MaHoSo="H30.99.01-230705-0600")
+    client.post(NATIONAL, json=[item])
+    desk.goto(program.base + "/review/quarantine")
+    cause = desk.locator("article", has_text="Hưngg")
+    cause.get_by_label("Xã Tân Phước Hưng (31432)").check()
+    cause.get_by_role("button", name="Lưu tên đơn vị").first.click()
+    desk.wait_for_selector("text=1 hồ sơ được tính ngay")
+    wait_until(lambda: counted(program, "31432") == [1, 1], 20)
+
+
+def test_a_sheet_is_checked_and_a_broken_item_closed_with_a_reason(
+    desk: Page, program: System, client: httpx.Client
+) -> None:
+    desk.goto(program.base + "/sheets")
+    file = xlsx(sheet_row(1), sheet_row(2, channel="Bồ câu"))
+    desk.set_input_files(
+        "#file", {"name": "x.xlsx", "mimeType": "application/x", "buffer": file}
+    )
+    desk.get_by_role("button", name="Kiểm tra hoặc nhập tệp").click()
+    desk.wait_for_selector("h1:has-text('đã xong')", timeout=60_000)
+    assert "F4" in desk.inner_text("main")
+    client.post(NATIONAL, json=[dossier(MaHoSo="")])
+    desk.goto(program.base + "/review/quarantine")
+    cause = desk.locator("article", has_text="MaHoSo: thiếu hoặc để trống")
+    cause.locator("summary").click()
+    cause.get_by_label("Lý do").fill("Nơi gửi không sửa được")
+    cause.get_by_role("button", name="Đóng").click()
+    desk.wait_for_selector("text=Đã đóng")
+    assert cause.count() == 0
+
+
+def test_a_catalogue_is_changed_only_after_it_was_shown(
+    desk: Page, program: System, client: httpx.Client
+) -> None:
+    item = dossier(MaTTHC="9.000001", MaHoSo="H30.99.01-230705-0700", DonViXuLy="UBND xã Long Thạnh")  # fmt: skip
+    client.post(NATIONAL, json=[item])
+    desk.goto(program.base + "/review/catalogue")
+    desk.locator("summary").first.click()
+    desk.get_by_label("Mã thủ tục").fill("9.000001")
+    desk.get_by_label("Tên thủ tục").fill("Thủ tục mới")
+    desk.get_by_role("button", name="Tính thử").click()
+    apply = desk.get_by_role("button", name="Áp dụng danh mục này")
+    apply.wait_for(timeout=60_000)
+    assert counted(program, "31408") == [0, 0]
+    apply.click()
+    desk.wait_for_selector("text=Đã áp dụng")
+    wait_until(lambda: counted(program, "31408") == [1, 1], 30)

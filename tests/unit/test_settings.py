@@ -1,0 +1,30 @@
+"""What a process is told: by variables, or by files that variables name."""
+
+from pathlib import Path
+
+import pytest
+
+from services.runtime.settings import Settings
+
+
+def test_a_file_holds_the_value_and_the_variable_itself_goes_before_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("redis://:word@host/0\n", "utf-8")
+    monkeypatch.setenv("THIDUA_REDIS_URL_FILE", str(secret))
+    monkeypatch.setenv("THIDUA_OIDC_CLIENT_SECRET_FILE", str(secret))
+    told = Settings()
+    assert told.redis_url == "redis://:word@host/0"
+    assert told.oidc_client_secret.get_secret_value() == "redis://:word@host/0"
+    assert {"redis_url", "oidc_client_secret"} <= told.model_fields_set
+    monkeypatch.setenv("THIDUA_REDIS_URL", "redis://other/0")
+    assert Settings().redis_url == "redis://other/0"
+
+
+def test_a_file_that_is_not_there_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("THIDUA_MONGO_URL_FILE", str(tmp_path / "none"))
+    with pytest.raises(FileNotFoundError, match="none"):
+        Settings()
