@@ -13,6 +13,7 @@ from contracts.packages import PackagePublished, PeriodFrozen
 from contracts.plan import Plan
 from contracts.streams import FREEZE, INDICATOR, PACKAGE, PLAN
 from contracts.wire import from_line
+from services.intake.portal.store import DossierStore
 from services.intake.store import IntakeStore
 from services.reports.domain.gate import Elsewhere
 from services.reports.domain.record import Proof, Record
@@ -138,6 +139,7 @@ class Elsewheres:
     def __init__(self, own: Resources) -> None:
         intake = mongo.database(own.client, own.settings, "intake", durable=True)
         self._quarantine = IntakeStore(intake)
+        self._portal = DossierStore(intake)
         self._letters = [
             ScoringStore(mongo.database(own.client, own.settings, "scoring")).dead_letters,
             intake["dead_letters"],
@@ -151,6 +153,9 @@ class Elsewheres:
         quarantined = 0
         async for some in self._quarantine.waiting():
             quarantined += sum(_might_count(bytes(one["line"]), frozen) for one in some)
+        # What a portal sent in pieces and cannot be told yet: nobody knows to which period it belongs.
+        quarantined += await self._portal.dossiers.count_documents({"waits": {"$gt": ""}})
+        quarantined += await self._portal.faults.count_documents({})
         return Elsewhere(letters, quarantined)
 
 

@@ -1,5 +1,6 @@
 """The pages on which units propose people and the standing office collects: nominations, dossiers, templates."""
 
+from collections.abc import Awaitable
 from datetime import date
 from typing import Any
 
@@ -132,27 +133,44 @@ def _add_nominations(router: APIRouter, counter: Counter) -> None:
             request, rules, period, person, typed=typed, faults=faults
         )
 
-    @router.post(address + "/{key}", openapi_extra=access(*UNITS, Role.REVIEWER))
+    @router.post(address + "/{key}", openapi_extra=access(Role.REVIEWER))
     async def judge(request: Request, plan: str, period: str, key: str) -> Response:
-        """Collect, return, or withdraw a nomination."""
+        """Collect or return a nomination."""
+        person = await counter.guard.require(request, Role.REVIEWER)
         form = await read_form(request)
-        state = field(form, "state")
-        roles = UNITS if state == "withdrawn" else (Role.REVIEWER,)
-        person = await counter.guard.require(request, *roles)
+        state = "returned" if field(form, "state") == "returned" else "accepted"
+        await counter.office.record(person.subject, f"nomination.{state}", key)
+        work = counter.collection.judge(plan, period, key, state, field(form, "reason"))
+        return await _changed(request, counter, plan, period, person, work)
+
+    @router.post(address + "/{key}/withdraw", openapi_extra=access(*UNITS))
+    async def withdraw(request: Request, plan: str, period: str, key: str) -> Response:
+        """Take back what one's own unit proposed."""
+        person = await counter.guard.require(request, *UNITS)
+        await counter.office.record(person.subject, "nomination.withdrawn", key)
+        work = counter.collection.withdraw(plan, period, key, person)
+        return await _changed(request, counter, plan, period, person, work)
+
+
+async def _changed(
+    request: Request,
+    counter: Counter,
+    plan: str,
+    period: str,
+    person: Principal,
+    work: Awaitable[None],
+) -> Response:
+    """Change a nomination and lead back to the list; or show it with the refusal."""
+    try:
+        await work
+    except EXPECTED as error:
         rules = await counter.collection.plan(plan)
-        try:
-            await counter.office.record(person.subject, f"nomination.{state[:20]}", key)
-            if state == "withdrawn":
-                await counter.collection.withdraw(plan, period, key, person)
-            elif state in ("accepted", "returned"):
-                await counter.collection.judge(plan, period, key, state, field(form, "reason"))
-        except EXPECTED as error:
-            found = refusal_of(error)
-            trouble = found.text(counter.site.words_for(request).lang)
-            return await counter.nominations_page(
-                request, rules, period, person, trouble=trouble, status=found.status
-            )
-        return RedirectResponse(f"/packages/nominations/{plan}/{period}", SEE)
+        found = refusal_of(error)
+        trouble = found.text(counter.site.words_for(request).lang)
+        return await counter.nominations_page(
+            request, rules, period, person, trouble=trouble, status=found.status
+        )
+    return RedirectResponse(f"/packages/nominations/{plan}/{period}", SEE)
 
 
 async def _propose(

@@ -54,7 +54,7 @@ class Details(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    dated: date
+    dated: date = Field(examples=["2024-01-09"])
     signatures: Signatures = Field(default_factory=Signatures)
     options: list[str] = Field(default_factory=list, max_length=10)
 

@@ -152,6 +152,8 @@ def pages(office: Office, guard: Guard, site: Site) -> APIRouter:
     desk = Desk(office, guard, site)
     _add_list(router, desk)
     _add_package(router, desk)
+    for action in STEPS:
+        _add_step(router, desk, action)
     _add_item(router, desk)
     _add_documents(router, desk)
     _add_ceremony(router, desk)
@@ -191,19 +193,6 @@ def _add_package(router: APIRouter, desk: Desk) -> None:
             "of": build.steps_of,
         }
 
-    @router.post(
-        "/packages/{key}/steps/{action}", openapi_extra=access(Role.REVIEWER, Role.LEADER)
-    )
-    async def step(request: Request, key: str, action: str) -> Response:
-        """Check, sign, publish, return, build anew."""
-        who = await desk.guard.require(request, *STEPS.get(action, (Role.ADMIN,)))
-        reason = field(await read_form(request), "reason")
-        if action not in STEPS:
-            return await desk.package_page(request, key)
-        return await desk.doing(
-            request, key, desk.office.step(action, key, who.subject, reason)
-        )
-
     @router.post("/packages/{key}/details", openapi_extra=access(Role.REVIEWER))
     async def describe(request: Request, key: str) -> Response:
         """Date, numbers, names of signers."""
@@ -224,6 +213,17 @@ def _add_package(router: APIRouter, desk: Desk) -> None:
             key, details.dated, details.signatures, details.options
         )
         return await desk.doing(request, key, work)
+
+
+def _add_step(router: APIRouter, desk: Desk, action: str) -> None:
+    @router.post(f"/packages/{{key}}/steps/{action}", openapi_extra=access(*STEPS[action]))
+    async def step(request: Request, key: str) -> Response:
+        """Check, sign, publish, return, or build anew."""
+        who = await desk.guard.require(request, *STEPS[action])
+        reason = field(await read_form(request), "reason")
+        return await desk.doing(
+            request, key, desk.office.step(action, key, who.subject, reason)
+        )
 
 
 def _details(form: Form) -> Details:
