@@ -1,6 +1,7 @@
 """The pages through time: curves of points and ranks, two days beside each other, a year played through."""
 
 from datetime import date
+from itertools import zip_longest
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -111,7 +112,7 @@ def add_play(router: APIRouter, audience: Audience[Any], site: Site) -> None:
         closes = await source.closes(board.plan.id, board.bloc.code, board.period)
         month_ends = [
             close
-            for close, following in zip(closes, [*closes[1:], None], strict=True)
+            for close, following in zip_longest(closes, closes[1:])
             if following is None or following.on.month != close.on.month
         ]
         return site.page(
