@@ -321,7 +321,7 @@ class PlanPublished(Event):
     """A version of a plan is in force from now on, and read-only.
 
     Producer: publishing (`thidua plan publish`, `thidua up`). Consumers: intake, scoring, leaderboard,
-    notifier. Sent once
+    notifier, reports. Sent once
     for each version. Carries the whole plan: nobody needs to ask anybody else for it. Publishing the
     same content twice is the same event.
     """

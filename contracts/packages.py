@@ -4,18 +4,41 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AwareDatetime, Field
 
-from contracts.calendar import PeriodCode
-from contracts.events import CatalogueCode, Event, Name, Standing
+from contracts.calendar import MonthCode, PeriodCode
+from contracts.events import CatalogueCode, Event, Name, Standing, UnitCode
 from contracts.submissions import Account
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
+class Adjustment(Event):
+    """What a unit's row of an earlier, frozen period would say now: shown in the next package."""
+
+    period: PeriodCode
+    unit: UnitCode
+    points_before: int
+    """As frozen, in ten-thousandths."""
+    points_after: int
+    eligible_before: bool
+    eligible_after: bool
+
+
+class NearExclusion(Event):
+    """A unit that one more overdue dossier, or some more days, would have excluded."""
+
+    unit: UnitCode
+    rule: str
+    month: MonthCode
+    count: int
+    limit: int
+    """From how many on the rule excludes."""
+
+
 class PeriodFrozen(Event):
     """A period was closed: its standings and eligibility as they stood at one position of the journal.
 
-    Producer: scoring. Consumers: leaderboard, reports. Sent once for each closing, by date or by hand. Whatever arrives
-    later changes nothing of it.
+    Producer: scoring. Consumers: reports. Sent once for each closing, by date or by hand. Whatever arrives later
+    changes nothing of it.
     """
 
     type: Literal["period.frozen"] = "period.frozen"
@@ -35,6 +58,9 @@ class PeriodFrozen(Event):
     log_sha256: Sha256
     """Over the ids and bodies of these packs, in order."""
     standings: list[Standing]
+    adjustments: list[Adjustment] = Field(default_factory=list)
+    """Corrections that arrived since earlier periods of the plan were frozen."""
+    near: list[NearExclusion] = Field(default_factory=list)
 
     example: ClassVar = {
         "type": "period.frozen",

@@ -316,6 +316,8 @@ class Bloc(Model):
     exclusions: list[Exclusion] = []
     other_units: Prize = Prize()
     """What every unit without an award gets."""
+    bloc_individuals: int = Field(0, ge=0)
+    """Certificates of merit for persons of the whole bloc, chosen by the steering committee."""
     decision_items: list[DecisionItem] = []
 
     def indicator(self, code: str) -> Indicator | None:
@@ -362,6 +364,35 @@ class Deadline(Model):
     name: Text
     on: date
     clause: str = Field(min_length=1)
+
+
+class Closing(Model):
+    """When a period is closed by itself: so many whole days after its last day."""
+
+    grace_days: int = Field(ge=0, le=366)
+
+
+class Office(Model):
+    """Who issues a document, as its head shows it; line feeds break the lines there."""
+
+    name: str = Field(min_length=1)
+    superior: str = ""
+    abbreviation: str = Field(min_length=1)
+    """In the document's number: `15/TTr-VHTT`."""
+    signs_as: str = Field(min_length=1)
+    """Above the signature: `TRƯỞNG PHÒNG`; `TM.`, `KT.` lines are separated by line feeds."""
+
+
+class Documents(Model):
+    """What award documents of this plan have in common."""
+
+    place: str = Field(min_length=1)
+    standing: Office
+    """The standing office: reports, submission letters, minutes, lists."""
+    chair: Office
+    """Who decides."""
+    addressed_to: str = Field(min_length=1)
+    recipients: list[str] = []
 
 
 class Unit(Model):
@@ -529,6 +560,10 @@ class Plan(Model):
     blocs: list[Bloc] = Field(min_length=1)
     deadlines: list[Deadline] = []
     casework: Casework = Casework()
+    closing: Closing | None = None
+    """None: quarters and years are closed by hand only."""
+    documents: Documents | None = None
+    """None: what the plan's authority and title give."""
     units: list[Unit] = Field(min_length=1)
     catalogue: list[Procedure] = []
     calendar: WorkCalendar = WorkCalendar()

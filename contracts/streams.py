@@ -45,7 +45,7 @@ PLAN = Topic(
     "plan",
     (PlanPublished,),
     ("publishing",),
-    ("intake", "scoring", "leaderboard", "notifier"),
+    ("intake", "scoring", "leaderboard", "notifier", "reports"),
     "The rules in force: whole plan versions, read-only once published.",
 )
 STANDING = Topic(
@@ -74,7 +74,7 @@ FREEZE = Topic(
     "freeze",
     (PeriodFrozen,),
     ("scoring",),
-    ("leaderboard", "reports"),
+    ("reports",),
     "Periods that were closed, with their standings.",
 )
 PACKAGE = Topic(

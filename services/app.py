@@ -18,13 +18,19 @@ from services.intake.portal.http import LOGIN, NATIONAL, documented
 from services.intake.sheets.http import sheet_api
 from services.intake.workspace.app import WorkspaceWeb, workspace_routes
 from services.intake.workspace.pages import workspace_site
-from services.intake.workspace.refusals import answer_refusals
+from services.intake.workspace.refusals import answer_refusals as answer_workspace_refusals
 from services.notifier.app import NotifierWeb
 from services.notifier.http import alerts_api
 from services.notifier.reading import Ledger
+from services.package_proving import Elsewheres, prove
 from services.points import BoardPoints
 from services.previewing import Previews
 from services.publishing import publish
+from services.reports.collecting import Collection
+from services.reports.collecting_http import nominations_api
+from services.reports.http import Office, packages_api
+from services.reports.pages import reports_site
+from services.reports.web import ReportsWeb, answer_refusals as answer_package_refusals
 from services.runtime import metrics
 from services.runtime.access.app import AccessWeb
 from services.runtime.access.application import Access
@@ -43,7 +49,8 @@ from services.runtime.resources import Resources, resources
 from services.runtime.settings import Settings
 from services.runtime.web.headers import SafeHeaders, add_missing
 from services.runtime.web.navigation import Navigation, NavLink
-from services.runtime.web.site import answer_errors_with_pages
+from services.runtime.web.site import Site, answer_errors_with_pages
+from services.scoring.closing_http import closing_api
 from services.scoring.leaderboard.app import LeaderboardWeb
 from services.scoring.leaderboard.audience import Audience
 from services.scoring.leaderboard.feed import Feed
@@ -137,7 +144,7 @@ class Front:
 
 def create_app(settings: Settings) -> Front:
     """All web faces on one origin."""
-    health, site = Health(), leaderboard_site()
+    health, site, packages_site = Health(), leaderboard_site(), reports_site(NAME)
     workers = WorkerReadiness(settings.worker_urls)
     health.check("workers", workers.trouble)
 
@@ -158,9 +165,12 @@ def create_app(settings: Settings) -> Front:
             front.entrance.find_session = people.access.find_session
             intake.mount(app, previews.of, partial(publish, own))
             alerts = NotifierWeb(own, people.guard)
-            for pages in (people, board, alerts, desk):
+            reports = ReportsWeb(
+                own, packages_site, people.guard, Elsewheres(own), partial(prove, settings)
+            )
+            for pages in (people, board, alerts, desk, reports):
                 pages.mount(app)
-            for face in (people, intake, board, alerts, desk):
+            for face in (people, intake, board, alerts, desk, reports):
                 await stack.enter_async_context(face.running(health))
             app.state.navigation = Navigation(app, LINKS)
             await _open(own, health, workers)
@@ -170,8 +180,7 @@ def create_app(settings: Settings) -> Front:
     app = _empty_app(lifespan)
     front = Front(app, Refusals(site))
     _operations(app, health)
-    answer_errors_with_pages(app, site)
-    answer_refusals(app, site)
+    _answer_errors(app, site, packages_site)
     return front
 
 
@@ -180,6 +189,12 @@ async def _open(own: Resources, health: Health, workers: WorkerReadiness) -> Non
     await own.start_bus(health)
     workers.watched_by(health)
     settle()
+
+
+def _answer_errors(app: FastAPI, site: Site, packages_site: Site) -> None:
+    answer_errors_with_pages(app, site)
+    answer_workspace_refusals(app, site)
+    answer_package_refusals(app, packages_site)
 
 
 def _empty_app(lifespan: Any = None) -> FastAPI:  # noqa: ANN401 - what FastAPI takes
@@ -202,8 +217,12 @@ def openapi() -> dict[str, Any]:
     app.include_router(standings_api(Audience(cast("Feed", None))))
     for routes in workspace_routes():
         app.include_router(routes)
-    app.include_router(access_api(cast("Access", None), cast("Guard", None)))
-    app.include_router(alerts_api(cast("Ledger", None), cast("Guard", None)))
+    office, guard = cast("Office", None), cast("Guard", None)
+    app.include_router(access_api(cast("Access", None), guard))
+    app.include_router(alerts_api(cast("Ledger", None), guard))
+    app.include_router(closing_api(cast("Resources", None), guard))
+    app.include_router(packages_api(office, guard))
+    app.include_router(nominations_api(office, cast("Collection", None), guard))
     _operations(app, Health())
     return app.openapi()
 

@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 PLAN = Path("deploy/plans/phung-hiep-2023")
-WORKERS = {"scoring": "services.scoring.app", "notifier": "services.notifier.app"}
+WORKERS = {
+    "scoring": "services.scoring.app",
+    "notifier": "services.notifier.app",
+    "reports": "services.reports.app",
+}
 """Name of each worker process -> the module that runs it."""
 BESIDE = frozenset({"notifier"})
 """Workers without which the pages are ready all the same: a dead mail server takes no board away."""

@@ -135,11 +135,13 @@ def register(app: typer.Typer) -> None:
         backup_commands,
         demo,
         key_commands,
+        package_commands,
         people_commands,
         portal_commands,
     )
     from services.proving import proof_commands  # noqa: PLC0415
 
+    app.add_typer(package_commands.commands, name="package")
     app.command("verify")(verify)
     app.command("docs")(docs)
     app.command("backup")(backup_commands.backup)

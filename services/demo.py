@@ -65,7 +65,10 @@ def demo(
     with _running(data, port, plan, rate) as system:
         try:
             _replay(data, port, plan, seed, happenings)
+            _say("The season is over. Sample people settle and check the award packages …")
+            made = _made_packages(data, port, plan)
             _tell_where(data, port, make_people(data))
+            _say("\n".join(["Award packages, made by sample people:", *made]))
             if stay:
                 system.wait()
         except KeyboardInterrupt:
@@ -308,6 +311,15 @@ class _Progress:
         )
 
 
+def _made_packages(data: Path, port: int, plan: "Plan") -> list[str]:
+    from services.demo_packages import PackageLateError, show_packages  # noqa: PLC0415
+
+    try:
+        return show_packages(data, port, plan)
+    except PackageLateError as late:
+        raise DemoError(str(late)) from None
+
+
 def _tell_where(data: Path, port: int, links: dict[str, str]) -> None:
     base = f"http://127.0.0.1:{port}"
     people = "\n".join(f"  {who}\n    {link}" for who, link in links.items())
@@ -319,6 +331,7 @@ The season is over and everything still runs. Where to look:
   {base}/?period=2023-Q3               a quarter, or a month: 2023-07
   {base}/units/phung-hiep-2023/31399   a unit: every indicator, its rule and the facts behind
   {base}/?display=wall                 for a big screen
+  {base}/packages                      award packages (sign in first, see README)
   {base}/mail                          the mails that units were sent (sign in as a reviewer)
   {base}/alerts/ledger                 who was told what, and why not
   {base}/openapi.json                  the HTTP interface
@@ -328,6 +341,7 @@ The season is over and everything still runs. Where to look:
 People who may sign in; each link sets a password, once:
 {people}
 Prove the numbers:   thidua verify --data {data}
+Prove a package:     thidua package verify {data}/packages/FILE --data {data}
 Send an event:       thidua token --data {data} --role portal   (see README)
 Stop with Ctrl-C."""
     )

@@ -20,6 +20,7 @@ from services.runtime.process import serve, settle
 from services.runtime.resources import Resources, resources
 from services.scoring.application import Scoring
 from services.scoring.domain.fold import Fold
+from services.scoring.freezing import Closings, Freezer
 from services.scoring.sealing import Sealer
 from services.scoring.settings import ScoringSettings
 from services.scoring.store import ScoringStore
@@ -51,7 +52,12 @@ async def worker(settings: ScoringSettings, health: Health) -> AsyncIterator[Sco
         for name, consumer in (("plans", plans), ("events", events)):
             health.check(name, consumer.trouble)
             health.watch(f"keep up with {name}", consumer.keep_up())
+        closings = Closings(
+            mongo.database(own.client, settings, "scoring", durable=True)["closings"]
+        )
+        freezer = Freezer(closings, own.journal, own.clock, settings)
         for name, loop in {
+            "close periods": freezer.keep(),
             "tell the board": scoring.tell_board(),
             "heartbeat": scoring.heartbeat(),
             "store rows": scoring.store_rows(),

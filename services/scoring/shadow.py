@@ -81,11 +81,15 @@ def latest(lines: Iterable[bytes], plans: Collection[str]) -> dict[str, Indicato
 
 
 def shadow_standings(
-    plan: Plan, lines: Iterable[bytes], today: date, plans: Collection[str] = ()
+    plan: Plan,
+    lines: Iterable[bytes],
+    today: date,
+    plans: Collection[str] = (),
+    periods: Collection[str] = (),
 ) -> dict[tuple[str, str], ShadowRow]:
     """(unit, period) -> row, for every unit of the plan and every period of its competition.
 
-    `plans`: ids of the other plans that are published.
+    `plans`: ids of the other plans that are published. `periods`: only these, where not all are wanted.
     """
     facts = _by_unit(plan, latest(lines, {plan.id, *plans}))
     rows = {}
@@ -98,7 +102,7 @@ def shadow_standings(
             for found in _exclusions(plan, bloc, facts[unit.code], today)
             if not _is_lifted(facts[unit.code], found[0], found[1])
         ]
-        for period in all_periods(plan.months):
+        for period in periods or all_periods(plan.months):
             row = _row(plan, bloc, unit, facts[unit.code], period)
             within = months_of(period, plan.months)
             row.exclusions = [found for found in excluded if found[1] in within]

@@ -25,7 +25,16 @@ from tests.bench.sample import plan_with
 from tests.bench.system import System, running
 
 UNITS = (15, 3_321)
-NAMES = ("sustained", "freshness", "singles", "restart", "history", "yardsticks", "alerts")
+NAMES = (
+    "sustained",
+    "freshness",
+    "singles",
+    "restart",
+    "history",
+    "yardsticks",
+    "alerts",
+    "packages",
+)
 MAILS_PER_MINUTE = 60_000
 """A limit that does not limit: what is asked for is how fast it could go."""
 OUT = Path(".data/bench")
@@ -47,12 +56,14 @@ class Bench:
         """Everything wanted, one after the other."""
         if "alerts" in self._only:
             await self._try("alerts", self._alerts())
-        if self._only - {"history", "alerts"}:
+        if self._only - {"history", "alerts", "packages"}:
             await self._try(f"{UNITS[0]} units", self._system(UNITS[0]))
         if "yardsticks" in self._only:
             await self._try("yardsticks", self._yardsticks())
         if "history" in self._only:
             await self._try("history", self._history())
+        if "packages" in self._only:
+            await self._try("packages", self._packages())
         if "sustained" in self._only:
             await self._try(f"{UNITS[1]:,} units", self._system(UNITS[1]))
 
@@ -72,6 +83,10 @@ class Bench:
             slice_events=self._sizes.history_slice,
             units=UNITS[0],
         )
+
+    async def _packages(self) -> None:
+        say(f"a national package: {UNITS[1]:,} units")
+        self.results["packages"] = await parts.run("packages", "national", units=UNITS[1])
 
     async def _alerts(self) -> None:
         units = self._sizes.alerted_units

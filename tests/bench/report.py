@@ -137,6 +137,15 @@ def lines(results: Result) -> Iterator[Line]:
     yield from _growth(results)
     yield from _alerts(results)
     yield from _yardsticks(results)
+    yield from _packages(results)
+
+
+def _packages(results: Result) -> Iterator[Line]:
+    if found := results.get("packages"):
+        yield Line(f"package of {found['units']:,} units, s", f"{found['seconds']:.0f}")
+        yield Line("  files / MB", f"{found['files']:,} / {found['megabytes']:.0f}")
+        peak, before = found["memory_megabytes"], found["memory_before_megabytes"]
+        yield Line("  memory at most MB (before)", f"{peak:.0f} ({before:.0f})")
 
 
 def table(results: Result) -> str:

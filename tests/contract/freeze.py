@@ -86,12 +86,11 @@ def breaks(old: object, new: object, place: str = "") -> Iterator[str]:
 
 
 def _field_breaks(old: Schema, new: Schema, place: str) -> Iterator[str]:
-    """Fields may be added where readers ignore unknown ones; that they are optional `required` shows."""
+    """Optional fields may be added; a plan that uses one is published after all processes know it.
+
+    That they are optional `required` shows.
+    """
     added = new["properties"].keys() - old["properties"].keys()
-    if old.get("additionalProperties") is False:
-        yield from (
-            f"{place}.{name}: is new, and old readers refuse it" for name in sorted(added)
-        )
     kept = {name: field for name, field in new["properties"].items() if name not in added}
     yield from breaks(old["properties"], kept, place)
 

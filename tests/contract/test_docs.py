@@ -35,6 +35,7 @@ OURS = (
     "board_",
     "workspace_",
     "notifier_",
+    "reports_",
 )
 each = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda p: str(p.relative_to(ROOT)))
 

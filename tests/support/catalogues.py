@@ -19,6 +19,7 @@ FOLDERS = (
     "services/runtime/access",
     "services/scoring/leaderboard",
     "services/intake/workspace",
+    "services/reports",
     "services/notifier",
     "services/intake/portal",
 )

@@ -56,6 +56,22 @@ def _counted(tally: Tally, unit: str) -> Iterator[tuple[Exclusion, int]]:
             yield _exclusion(report_rule.code, month, facts, days), report_rule.days
 
 
+def near_exclusions_of(tally: Tally, unit: str) -> list[tuple[str, str, int, int]]:
+    """(rule, month, count, limit) of what has begun and does not exclude yet."""
+    on_dossiers, on_reports = exclusion_kinds(tally.rules_of(unit))
+    found = []
+    for month in tally.months:
+        for number, rule in on_dossiers:
+            late = len(tally.overdue.get((number, unit, month), ()))
+            if 0 < late < rule.at_least:
+                found.append((rule.code, month, late, rule.at_least))
+        for report_rule in on_reports:
+            days, _ = report_lateness(tally, unit, month)
+            if 0 < days < report_rule.days:
+                found.append((report_rule.code, month, days, report_rule.days))
+    return found
+
+
 def _exclusion(rule: str, month: str, facts: list[str], count: int) -> Exclusion:
     return Exclusion.model_construct(rule=rule, month=month, facts=facts, count=count)
 

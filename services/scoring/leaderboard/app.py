@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from pymongo.errors import PyMongoError
 
-from contracts.streams import BOARD, PLAN
+from contracts.streams import BOARD, PACKAGE, PLAN
 from services.runtime import mongo
 from services.runtime.access.choices import UnitGroup
 from services.runtime.access.guard import Guard
@@ -20,6 +20,7 @@ from services.runtime.resources import Resources
 from services.runtime.web.formats import Lang
 from services.runtime.web.site import Site
 from services.scoring.asof import PastBoards
+from services.scoring.closing_http import closing_api
 from services.scoring.leaderboard.audience import Audience
 from services.scoring.leaderboard.feed import Feed
 from services.scoring.leaderboard.freezing import Freezes
@@ -52,6 +53,7 @@ class LeaderboardWeb:
     ) -> None:
         settings = resources.settings
         self._resources, self._site, self._tools = resources, site, tools
+        self._guard = guard
         self._board_settings = BoardSettings()
         database = mongo.database(resources.client, settings, "scoring", durable=True)
         self._store = ScoringStore(database)
@@ -66,6 +68,9 @@ class LeaderboardWeb:
         self._plans = Consumer(
             resources.journal, PLAN.name, [0], self.feed.on_plans, letters, settings
         )
+        self._packages = Consumer(
+            resources.journal, PACKAGE.name, [0], self.feed.on_packages, letters, settings
+        )
 
     def mount(self, app: FastAPI) -> None:
         """Add its routes."""
@@ -77,6 +82,7 @@ class LeaderboardWeb:
         PreviewDesk(audience, site, previews, self._audit, self._tools).add(router)
         add_proof(router, audience, site, self._store.seals, self._keys.verifying())
         app.include_router(router)
+        app.include_router(closing_api(self._resources, self._guard))
 
     def units(self, lang: Lang) -> list[UnitGroup]:
         """The units of all published plans, by bloc."""
@@ -93,14 +99,17 @@ class LeaderboardWeb:
     async def running(self, health: Health) -> AsyncIterator[None]:
         """Follows plans and the board."""
         await self._plans.catch_up()
+        await self._packages.catch_up()
         await self.feed.load()
         await self._freezes.look()
         self._resources.subscribe(self._plans)
+        self._resources.subscribe(self._packages)
         stream = self._resources.journal.stream(BOARD.name, 0)
         self._resources.listen(stream, self.feed.on_entries)
         health.check("leaderboard plans", self._plans.trouble)
         health.check("scoring", self._scoring)
         health.watch("leaderboard keeps up with plans", self._plans.keep_up())
+        health.watch("leaderboard keeps up with packages", self._packages.keep_up())
         health.watch("leaderboard repairs itself", self.feed.poll())
         health.watch("leaderboard knows what is frozen", self._look())
         if self._board_settings.public_dir is not None:

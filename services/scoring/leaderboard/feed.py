@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from datetime import date, datetime, timedelta
 from itertools import count
 
@@ -11,6 +12,7 @@ from pymongo.errors import PyMongoError
 
 from contracts.calendar import local_date, month_of, months_of, periods_of
 from contracts.events import BoardMoved, PlanPublished, Standing, UnitScored
+from contracts.packages import PackagePublished
 from contracts.plan import Bloc, Plan, Unit, in_force
 from contracts.wire import board_moved, standing
 from services.runtime.broker import Entry
@@ -69,6 +71,8 @@ class Feed:
         self._store = store
         self._clock = clock
         self._versions: dict[str, dict[int, Plan]] = {}
+        self._official: dict[tuple[str, str], datetime] = {}
+        """(plan, period) -> when its package was published."""
         self._rows: dict[BoardKey, dict[str, tuple[int, Standing]]] = {}
         self._position: dict[BoardKey, int] = {}
         self._closes: dict[BoardKey, list[Document]] = {}
@@ -98,6 +102,18 @@ class Feed:
                 self._versions.setdefault(plan.id, {})[plan.version] = plan
         self._rules.clear()
         self.notify()
+
+    async def on_packages(self, packs: list[Pack]) -> None:
+        """Packages as they are published: the periods whose results are official."""
+        for pack in packs:
+            for line in pack.lines:
+                with suppress(ValueError):  # another event of the topic
+                    event = PackagePublished.model_validate_json(line)
+                    self._official[event.plan, event.period] = event.at
+
+    def official_at(self, plan: str, period: str) -> datetime | None:
+        """When the period's award package was published; None while its results are not official."""
+        return self._official.get((plan, period))
 
     async def on_entries(self, entries: list[Entry]) -> None:
         """Moves of the board from the bus; an entry that cannot be read is passed over, the store has its rows."""
@@ -297,6 +313,7 @@ class Feed:
             self.age_seconds,
             self.trouble(),
             self._ranked_rows(key, rules, found),
+            official_at=self.official_at(plan, period),
         )
 
     async def board_as_of(

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse
 
+from contracts.calendar import local_date
 from services.runtime.access.rules import all_of, everybody
 from services.runtime.web.site import Site
 from services.scoring.leaderboard import (
@@ -111,6 +112,7 @@ def _add_plan(router: APIRouter, audience: Audience[Any], site: Site) -> None:
 
 
 _TOOLS: tuple[Callable[..., object], ...] = (
+    local_date,
     drawing.length,
     drawing.curve,
     as_units,

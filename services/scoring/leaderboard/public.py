@@ -1,6 +1,7 @@
 """What everybody may read: the live boards, but of a frozen bloc only the snapshot."""
 
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import datetime
 
 from contracts.calendar import local_date
@@ -48,7 +49,9 @@ class PublicBoards:
 
     def _frozen(self, key: BoardKey) -> Board | None:
         freeze = self._freezes.holding(key[0], key[1])
-        return None if freeze is None else freeze.boards.get(key[2])
+        board = None if freeze is None else freeze.boards.get(key[2])
+        official_at = self._feed.official_at(key[0], key[2])
+        return board if board is None else replace(board, official_at=official_at)
 
     def board(self, plan: str, bloc: str, period: str) -> Board | None:
         """The standings; of a frozen bloc always the same."""

@@ -59,6 +59,8 @@ class Board:
     rows: list[Row] = field(default_factory=list)
     frozen_at: datetime | None = None
     """Since when the public sees this and nothing newer; None: it is live, or as of a past instant."""
+    official_at: datetime | None = None
+    """When the period's award package was published."""
 
 
 @dataclass(frozen=True, slots=True)

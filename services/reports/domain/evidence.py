@@ -1,0 +1,102 @@
+"""What units handed in and what was decided on it, folded from the workspace's events in any order."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import Field, TypeAdapter
+
+from contracts.submissions import (
+    AppealDecided,
+    AppealLodged,
+    ItemReviewed,
+    SubmissionMade,
+    SubmissionWithdrawn,
+)
+from services.reports.domain.record import Evidence, UnitEvidence
+
+AnySubmission = (
+    SubmissionMade | SubmissionWithdrawn | ItemReviewed | AppealLodged | AppealDecided
+)
+_ANY: TypeAdapter[AnySubmission] = TypeAdapter(
+    Annotated[AnySubmission, Field(discriminator="type")]
+)
+
+
+def parsed(line: bytes) -> AnySubmission:
+    """An event of the workspace.
+
+    Raises:
+        ValueError: it is none.
+    """
+    return _ANY.validate_json(line)
+
+
+def evidence_of(unit: str, events: Iterable[AnySubmission], until: datetime) -> UnitEvidence:
+    """One unit's files and reviews as they stood at an instant."""
+    known = [event for event in events if event.at <= until]
+    files = {
+        (file.indicator, made.month, file.sha256): Evidence(
+            indicator=file.indicator,
+            month=made.month,
+            version=made.version,
+            sha256=file.sha256,
+            size=file.size,
+            media_type=file.media_type,
+        )
+        for made in in_force(known)
+        for file in made.evidence
+    }
+    return UnitEvidence(
+        unit=unit, files=[files[name] for name in sorted(files)], reviews=reviews_of(known)
+    )
+
+
+def in_force(events: Iterable[AnySubmission]) -> list[SubmissionMade]:
+    """The newest report of each month that was not withdrawn, by month."""
+    events = list(events)
+    withdrawn = {
+        (e.unit, e.month, e.version) for e in events if isinstance(e, SubmissionWithdrawn)
+    }
+    newest: dict[tuple[str, str], SubmissionMade] = {}
+    for event in events:
+        if not isinstance(event, SubmissionMade):
+            continue
+        if (event.unit, event.month, event.version) in withdrawn:
+            continue
+        before = newest.get((event.unit, event.month))
+        if before is None or before.version < event.version:
+            newest[event.unit, event.month] = event
+    return [newest[name] for name in sorted(newest)]
+
+
+def reviews_of(events: Iterable[AnySubmission]) -> dict[str, str]:
+    """`<month>:<indicator>` -> the last decision on it; `waiting` while there is none."""
+    events = list(events)
+    decided: dict[tuple[str, str], ItemReviewed] = {}
+    for event in events:
+        if isinstance(event, ItemReviewed):
+            name = event.month, event.indicator
+            before = decided.get(name)
+            if before is None or (before.version, before.at, before.id) < (
+                event.version,
+                event.at,
+                event.id,
+            ):
+                decided[name] = event
+    found: dict[str, str] = {}
+    for made in in_force(events):
+        for indicator in made.indicators:
+            review = decided.get((made.month, indicator))
+            found[f"{made.month}:{indicator}"] = (
+                "waiting" if review is None else review.decision
+            )
+    return found
+
+
+def open_appeals(events: Iterable[AnySubmission]) -> list[str]:
+    """`<unit>:<month>` of each appeal that was not answered."""
+    events = list(events)
+    answered = {event.appeal for event in events if isinstance(event, AppealDecided)}
+    lodged = {e.appeal: e for e in events if isinstance(e, AppealLodged)}
+    return [f"{e.unit}:{e.month}" for name, e in sorted(lodged.items()) if name not in answered]

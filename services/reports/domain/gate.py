@@ -1,0 +1,129 @@
+"""What keeps a package provisional. Official only when nothing does; the list says what is left to do."""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from contracts.calendar import months_of
+from services.reports.domain.decisions import in_force
+from services.reports.domain.figures import candidates_of, outcomes_of
+from services.reports.domain.record import Finding, Record
+from services.reports.domain.recount import recount
+
+OPEN_REVIEWS = ("waiting", "returned", "reopened")
+
+
+class Elsewhere(NamedTuple):
+    """What other services know of a period; asked for through a callable that the composition root gives."""
+
+    dead_letters: int
+    quarantined: int
+
+
+def findings(
+    record: Record,
+    reviews: Mapping[str, str],
+    appeals: Iterable[str],
+    elsewhere: Elsewhere | None,
+) -> list[Finding]:
+    """Everything in the way; empty: the package may become official.
+
+    `reviews`: `<unit>:<month>:<indicator>` -> last decision, as known now; `appeals`: `<unit>:<month>` of open ones.
+    """
+    found = [
+        _count(
+            "open_items",
+            _open_items(record),
+            "vấn đề chờ quyết định hoặc chờ người thứ hai xác nhận",
+            "open decision items",
+        ),
+        _count(
+            "open_reviews",
+            _reviews(record, reviews),
+            "nội dung báo cáo chưa thẩm định xong",
+            "claims not yet reviewed",
+        ),
+        _count(
+            "open_appeals",
+            _appeals(record, appeals),
+            "kiến nghị chưa trả lời",
+            "appeals not yet answered",
+        ),
+        _elsewhere(elsewhere, "dead_letters", "sự kiện hỏng chưa xử lý", "dead letters"),
+        _elsewhere(elsewhere, "quarantined", "sự kiện đang cách ly", "events in quarantine"),
+        _proof(record),
+        _money(record),
+    ]
+    return [one for one in found if one is not None]
+
+
+def _count(code: str, count: int, vi: str, en: str) -> Finding | None:
+    return (
+        Finding(code=code, vi=f"{count} {vi}", en=f"{count} {en}", count=count)
+        if count
+        else None
+    )
+
+
+def _open_items(record: Record) -> int:
+    return sum(len(outcome.open_items) for outcome in outcomes_of(record).values())
+
+
+def _within(record: Record, month: str) -> bool:
+    return month in months_of(record.frozen.period, record.plan.months)
+
+
+def _reviews(record: Record, reviews: Mapping[str, str]) -> int:
+    return sum(
+        decision in OPEN_REVIEWS and _within(record, key.split(":")[-2])
+        for key, decision in reviews.items()
+    )
+
+
+def _appeals(record: Record, appeals: Iterable[str]) -> int:
+    return sum(_within(record, key.split(":")[-1]) for key in appeals)
+
+
+def _elsewhere(known: Elsewhere | None, name: str, vi: str, en: str) -> Finding | None:
+    if known is None:
+        return Finding(
+            code=f"{name}_unknown",
+            vi=f"Chưa kiểm tra được: {vi}",
+            en=f"Could not be asked: {en}",
+        )
+    return _count(name, getattr(known, name), vi, en)
+
+
+def _proof(record: Record) -> Finding | None:
+    if record.proof is None:
+        return Finding(
+            code="not_proved",
+            vi="Chưa tính lại điểm từ nhật ký để đối chiếu",
+            en="The standings were not yet recomputed from the journal",
+        )
+    return _count(
+        "differences",
+        record.proof.differences,
+        "chỗ lệch khi tính lại từ nhật ký",
+        "differences when recomputed from the journal",
+    )
+
+
+def _money(record: Record) -> Finding | None:
+    """The prizes add up: counted along the units, along the awards, and by the second opinion."""
+    choices = in_force(record.decisions)
+    for bloc in record.plan.blocs:
+        outcome = outcomes_of(record).get(bloc.code)
+        if outcome is None:
+            continue
+        again = recount(bloc, candidates_of(record, bloc.code), choices)
+        by_award = sum(
+            award.prize.money * sum(place.award == award.code for place in outcome.places)
+            for award in bloc.awards
+        )
+        if not outcome.money == again.money == by_award:
+            return Finding(
+                code="money",
+                vi=f"Tiền thưởng khối {bloc.name.vi} cộng không khớp",
+                en=f"The prizes of {bloc.name.en} do not add up",
+            )
+    return None

@@ -1,0 +1,97 @@
+"""PAdES signatures with pyHanko, where an office has a certificate: signed copies beside the files of a package."""
+
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zipfile import ZipFile
+
+from services.reports.render.archive import Archive, files_in
+from services.reports.render.verifying import SIGNED
+
+if TYPE_CHECKING:
+    from pyhanko.sign.signers import SimpleSigner
+
+FIELD = "ThiDua"
+
+
+class SigningError(Exception):
+    """A document cannot be signed; says why."""
+
+
+def _signer(certificate: Path, password: str) -> "SimpleSigner":
+    try:
+        from pyhanko.sign.signers import SimpleSigner  # noqa: PLC0415
+    except ImportError:
+        raise SigningError("signing needs an extra: pip install 'thidua[signing]'") from None
+    loaded: SimpleSigner | None = SimpleSigner.load_pkcs12(  # type: ignore[no-untyped-call]
+        certificate, passphrase=password.encode()
+    )
+    if loaded is None:
+        raise SigningError(f"{certificate} cannot be read with this password")
+    return loaded
+
+
+def signed_pdf(content: bytes, certificate: Path, password: str) -> bytes:
+    """A PDF with a PAdES signature."""
+    signer = _signer(certificate, password)
+    from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter  # noqa: PLC0415
+    from pyhanko.sign import PdfSignatureMetadata, sign_pdf  # noqa: PLC0415
+    from pyhanko.sign.fields import SigSeedSubFilter  # noqa: PLC0415
+
+    meta = PdfSignatureMetadata(field_name=FIELD, subfilter=SigSeedSubFilter.PADES)
+    out = sign_pdf(IncrementalPdfFileWriter(BytesIO(content)), meta, signer=signer)
+    return bytes(out.getbuffer())
+
+
+def add_signed(package: Path, name: str, certificate: Path, password: str) -> str:
+    """Add a signed copy of a document to a package; returns its name in it."""
+    wanted, target = f"{name}.pdf", f"{SIGNED}{name}.pdf"
+    with ZipFile(package) as opened:
+        if wanted not in opened.namelist():
+            raise SigningError(f"{package} has no {wanted}")
+        content = opened.read(wanted)
+    made = signed_pdf(content, certificate, password)
+    draft = package.with_suffix(".signing")
+    with draft.open("wb") as opened_draft:
+        archive = Archive(opened_draft)
+        with package.open("rb") as source:
+            for known, stored in files_in(source):
+                if known != target:
+                    archive.add(known, stored)
+        archive.add(target, made)
+        archive.close()
+    draft.replace(package)
+    return target
+
+
+def signatures_in(package: Path) -> Iterator[str]:
+    """A sentence for each signed copy: whose it is, whether it is intact, whether it is of the package's document."""
+    with ZipFile(package) as opened:
+        names = [name for name in opened.namelist() if name.startswith(SIGNED)]
+        for name in names:
+            original = name.removeprefix(SIGNED)
+            there = opened.read(original) if original in opened.namelist() else b""
+            yield _signature(name, opened.read(name), there)
+
+
+def _signature(name: str, content: bytes, original: bytes) -> str:
+    try:
+        from pyhanko.pdf_utils.reader import PdfFileReader  # noqa: PLC0415
+        from pyhanko.sign.validation import validate_pdf_signature  # noqa: PLC0415
+        from pyhanko_certvalidator import ValidationContext  # noqa: PLC0415
+    except ImportError:
+        return f"{name}: not checked, that needs an extra: pip install 'thidua[signing]'"
+    found = PdfFileReader(BytesIO(content)).embedded_signatures
+    if not found:
+        return f"{name}: no signature in it"
+    status = validate_pdf_signature(found[0], ValidationContext(trust_roots=[]))
+    state = "intact" if status.intact and status.valid else "BROKEN"
+    same = (
+        "of this package's document"
+        if content.startswith(original) and original
+        else "of ANOTHER document"
+    )
+    trust = "trusted" if status.trusted else "certificate not among the trusted ones"
+    who = status.signing_cert.subject.human_friendly
+    return f"{name}: signature {state}, {same}, by {who} ({trust})"

@@ -1,0 +1,170 @@
+"""Closing a period on a real journal: exact, once, and never changed by what arrives later."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from contracts.calendar import local_midnight
+from contracts.events import DossierRecorded
+from contracts.packages import PeriodFrozen
+from contracts.wire import to_event, to_line
+from services.plan_files import read_plan
+from services.publishing import publish
+from services.runtime import mongo
+from services.runtime.access.guard import Guard
+from services.runtime.access.refusals import Refusals
+from services.runtime.auth import Keys, Role, TokenVerifier, issue
+from services.runtime.clock import FrozenClock
+from services.runtime.resources import Resources, resources
+from services.runtime.settings import Settings
+from services.scoring import freezing
+from services.scoring.closing_http import closing_api
+from services.scoring.domain.closing import closes_at, due
+from services.scoring.freezing import Closings, Freezer, frozen_periods
+from services.scoring.leaderboard.pages import leaderboard_site
+
+PLAN = read_plan(Path(__file__).parents[2] / "deploy/plans/phung-hiep-2023")
+Q3_CLOSES = datetime.fromisoformat("2023-10-08T00:00:00+07:00")
+
+
+@pytest.fixture
+async def clock() -> FrozenClock:
+    return FrozenClock(datetime(2023, 9, 20, tzinfo=UTC))
+
+
+@pytest.fixture
+async def own(settings: Settings, clock: FrozenClock) -> AsyncIterator[Resources]:
+    async with resources(settings) as own:
+        own.clock = own.journal._clock = clock  # type: ignore[assignment]
+        await publish(own, PLAN)
+        yield own
+
+
+def closings_of(own: Resources) -> Closings:
+    return Closings(
+        mongo.database(own.client, own.settings, "scoring", durable=True)["closings"]
+    )
+
+
+@pytest.fixture
+def freezer(own: Resources, monkeypatch: pytest.MonkeyPatch) -> Freezer:
+    monkeypatch.setattr(freezing, "SETTLE_MILLISECONDS", 0)
+    return Freezer(closings_of(own), own.journal, own.clock, own.settings)
+
+
+async def tell(own: Resources, dossier: str, version: int = 1, **changes: object) -> None:
+    fields = DossierRecorded.example | {"dossier": dossier, "version": version} | changes
+    await own.journal.append("indicator", 0, [to_line(to_event(fields))])
+
+
+async def stored(own: Resources) -> list[bytes]:
+    return [line async for pack in own.journal.all_packs("freeze") for line in pack.lines]
+
+
+def points(event: PeriodFrozen, unit: str = "31399") -> int:
+    return next(row.points for row in event.standings if row.unit == unit)
+
+
+def test_a_quarter_closes_at_the_midnight_that_ends_its_grace() -> None:
+    assert closes_at(PLAN, "2023-Q3") == Q3_CLOSES
+    assert closes_at(PLAN, "2023") == local_midnight(PLAN.ends_on + timedelta(days=8))
+    assert closes_at(PLAN.model_copy(update={"closing": None}), "2023-Q3") is None
+    before = Q3_CLOSES - timedelta(seconds=1)
+    assert [period for _, period, _ in due([PLAN], before)] == ["2023-Q2"]
+    assert [period for _, period, _ in due([PLAN], Q3_CLOSES)] == ["2023-Q2", "2023-Q3"]
+
+
+async def test_the_date_closes_a_quarter_once_and_later_events_change_no_byte(
+    own: Resources, freezer: Freezer, clock: FrozenClock
+) -> None:
+    await tell(own, "counted")
+    await freezer.look()
+    assert {e.period for e in await frozen_periods(own.journal)} == {"2023-Q2"}
+    clock.instant = Q3_CLOSES + timedelta(hours=1)
+    await tell(own, "too late")
+    await freezer.look()
+    before = await stored(own)
+    event = next(e for e in await frozen_periods(own.journal) if e.period == "2023-Q3")
+    assert (event.at, event.cause, event.by, event.events) == (Q3_CLOSES, "date", "clock", 1)
+    assert points(event) > 0
+    assert {row.period for row in event.standings} == {"2023-Q3"}
+    await tell(own, "counted", version=2, channel="counter")
+    await freezer.look()
+    assert await stored(own) == before
+
+
+async def test_a_crash_after_the_append_makes_the_same_event_and_no_second_one(
+    own: Resources, freezer: Freezer, clock: FrozenClock
+) -> None:
+    await tell(own, "counted")
+    clock.instant = Q3_CLOSES
+    await freezer.look()
+    database = mongo.database(own.client, own.settings, "scoring", durable=True)
+    before = await stored(own)
+    asked = await database["closings"].find_one({"period": "2023-Q3"})
+    assert asked is not None
+    again = await freezing.frozen(own.journal, asked)
+    assert again.model_dump_json().encode() in before
+    await database["closings"].update_many({}, {"$set": {"frozen": None}})
+    await freezer.look()
+    assert await stored(own) == before
+    assert await closings_of(own).waiting() == []
+
+
+async def test_a_correction_after_the_closing_is_an_adjustment_of_the_next_one(
+    own: Resources, freezer: Freezer, clock: FrozenClock
+) -> None:
+    await tell(own, "counted")
+    clock.instant = Q3_CLOSES
+    await freezer.look()
+    await tell(own, "counted", version=2, channel="counter")
+    clock.instant = local_midnight(PLAN.ends_on + timedelta(days=8))
+    await tell(own, "after")
+    await freezer.look()
+    events = {e.period: e for e in await frozen_periods(own.journal)}
+    found = {(a.period, a.unit): a for a in events["2023"].adjustments}
+    change = found["2023-Q3", "31399"]
+    assert change.points_before == points(events["2023-Q3"])
+    assert change.points_after < change.points_before
+    assert events["2023-Q3"].adjustments == []
+
+
+async def test_a_reviewer_closes_a_period_by_hand_when_it_has_ended(
+    own: Resources, freezer: Freezer, clock: FrozenClock, settings: Settings
+) -> None:
+    keys = Keys(settings.keys_dir)
+    app = FastAPI()
+    app.include_router(closing_api(own, Guard(TokenVerifier(keys.verifying()))))
+    Refusals(leaderboard_site()).mount(app)
+    reviewer, officer = (
+        {"Authorization": f"Bearer {issue(keys.signing(), role)}"}
+        for role in (Role.REVIEWER, Role.OFFICER)
+    )
+    address = f"/api/v1/closings/{PLAN.id}"
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+
+        async def ask(period: str, who: dict[str, str]) -> httpx.Response:
+            return await client.post(f"{address}/{period}", headers=who)
+
+        assert (await ask("2023-08", officer)).status_code == 403
+        assert (await ask("2023-Q3", reviewer)).json()["error"] == "period_runs"
+        assert (await ask("2022-08", reviewer)).json()["error"] == "no_such_period"
+        assert (await ask("summer", reviewer)).status_code == 404
+        answer = await ask("2023-08", reviewer)
+        assert (answer.status_code, answer.json()["cause"]) == (202, "hand")
+        first = answer.json()
+        clock.instant += timedelta(hours=1)
+        assert (await ask("2023-08", reviewer)).json() == first
+        await freezer.look()
+        listed = (await client.get(address, headers=reviewer)).json()
+    assert [(one["period"], bool(one["frozen"])) for one in listed] == [
+        ("2023-Q2", True),
+        ("2023-08", True),
+    ]
+    event = next(e for e in await frozen_periods(own.journal) if e.period == "2023-08")
+    assert event.at.isoformat() == first["at"].replace("Z", "+00:00")

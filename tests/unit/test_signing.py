@@ -1,0 +1,97 @@
+"""A signed copy of a document: added beside the others, shown as intact, and named when it is not."""
+
+from datetime import timedelta
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
+from cryptography.hazmat.primitives.serialization.pkcs12 import serialize_key_and_certificates
+from cryptography.x509.oid import NameOID
+
+from services.reports.render.archive import Archive
+from services.reports.render.docx import sample
+from services.reports.render.pdf import pdf
+from services.reports.render.signing import SigningError, add_signed, signatures_in
+from services.runtime.clock import wall_now
+
+pytest.importorskip("pyhanko")
+PASSWORD = "sample"  # noqa: S105 - of a certificate made here
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    key = rsa.generate_private_key(65_537, 2_048)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Cơ quan mẫu")])
+    usage = x509.KeyUsage(True, True, False, False, False, False, False, False, False)  # noqa: FBT003
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(wall_now() - timedelta(days=1))
+        .not_valid_after(wall_now() + timedelta(days=1))
+        .add_extension(usage, critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path / "key.p12"
+    path.write_bytes(
+        serialize_key_and_certificates(
+            b"sample", key, made, None, BestAvailableEncryption(PASSWORD.encode())
+        )
+    )
+    return path
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    path = tmp_path / "package.zip"
+    with path.open("wb") as target:
+        archive = Archive(target)
+        archive.add("02-to-trinh.pdf", pdf(sample()))
+        archive.close()
+    return path
+
+
+def test_a_signed_copy_is_intact_and_of_the_packages_document(
+    package: Path, certificate: Path
+) -> None:
+    assert list(signatures_in(package)) == []
+    assert add_signed(package, "02-to-trinh", certificate, PASSWORD) == "signed/02-to-trinh.pdf"
+    (line,) = signatures_in(package)
+    assert "signature intact, of this package's document, by Common Name: Cơ quan mẫu" in line
+
+
+def test_a_copy_that_was_changed_after_signing_is_broken(
+    package: Path, certificate: Path
+) -> None:
+    add_signed(package, "02-to-trinh", certificate, PASSWORD)
+    with ZipFile(package) as opened:
+        files = {name: opened.read(name) for name in opened.namelist()}
+    at = (
+        files["signed/02-to-trinh.pdf"].index(b"/Producer")
+        if b"/Producer" in files["signed/02-to-trinh.pdf"]
+        else 200
+    )
+    content = bytearray(files["signed/02-to-trinh.pdf"])
+    content[at + 1] ^= 1
+    with package.open("wb") as target:
+        archive = Archive(target)
+        for name, stored in (files | {"signed/02-to-trinh.pdf": bytes(content)}).items():
+            archive.add(name, stored)
+        archive.close()
+    (line,) = signatures_in(package)
+    assert "BROKEN" in line
+
+
+def test_a_wrong_password_or_an_unknown_document_is_said(
+    package: Path, certificate: Path
+) -> None:
+    with pytest.raises(SigningError, match="password"):
+        add_signed(package, "02-to-trinh", certificate, "wrong")
+    with pytest.raises(SigningError, match="has no"):
+        add_signed(package, "99-none", certificate, PASSWORD)
