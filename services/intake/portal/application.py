@@ -160,7 +160,7 @@ class Receiver:
             for change in done.values()
             if not change.before.state.known and (mark := twin_of(change.after)) is not None
         }
-        twins = await self.store.twins(new) if new else {}
+        twins = await self.store.twins(list(new)) if new else {}
         tally = self.tally.of(source, now)
         tally["twins"] += sum(
             any(key != own for key in twins.get(mark, ())) for mark, own in new.items()

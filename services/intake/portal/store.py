@@ -98,9 +98,13 @@ class DossierStore:
         written = {stored["_id"] for stored in await ours.to_list(None)}
         return {code for key, code in keys.items() if key not in written}
 
-    async def twins(self, keys: Iterable[str]) -> dict[str, list[str]]:
-        """Twin mark -> keys of the dossiers that bear it."""
-        wanted = self.dossiers.find({"twin": {"$in": list(keys)}}, {"twin": 1})
+    async def twins(self, marks: Sequence[str]) -> dict[str, list[str]]:
+        """Twin mark -> keys of some dossiers that bear it.
+
+        Two for each at the most, taken together: exports that know only the day give thousands the same mark.
+        """
+        wanted = self.dossiers.find({"twin": {"$in": list(marks)}}, {"twin": 1})
+        wanted = wanted.limit(2 * len(marks))
         found: dict[str, list[str]] = {}
         for stored in await wanted.to_list(None):
             found.setdefault(stored["twin"], []).append(stored["_id"])
