@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 MARK = "demo.mark"
 BATCH = 1_000
 STEP_SECONDS = 0.15
-DELAY_SECONDS = 6
+DELAY_SECONDS = 8
 """The simulated clock stands still so long, while everything starts."""
 PATIENCE_SECONDS = 60
 """So long a part of the system may be away, as after a kill, before the demonstration gives up."""

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from itertools import chain
@@ -77,18 +78,18 @@ def build(
     """Write a whole package; returns its manifest. Same record and templates, same bytes."""
     figures = figures_of(record, key)
     given = templates or {}
-    building = _Building(Archive(target))
-    for name, content in data_files(figures).items():
-        building.add(name, content)
-    building.add(WORKBOOK, xlsx(figures))
-    total = how_many(figures)
-    for done, document in enumerate(documents(figures)):
-        for name, content in rendered(figures, document, given, total):
+    with closing(Archive(target)) as archive:
+        building = _Building(archive)
+        for name, content in data_files(figures).items():
             building.add(name, content)
-        tell(done + 1, total)
-    manifest = _manifest(record, building.files, given)
-    building.archive.add(MANIFEST, encoded(manifest))
-    building.archive.close()
+        building.add(WORKBOOK, xlsx(figures))
+        total = how_many(figures)
+        for done, document in enumerate(documents(figures)):
+            for name, content in rendered(figures, document, given, total):
+                building.add(name, content)
+            tell(done + 1, total)
+        manifest = _manifest(record, building.files, given)
+        archive.add(MANIFEST, encoded(manifest))
     return manifest
 
 
