@@ -286,7 +286,7 @@ class ActivityReported(Claim):
 class ExclusionLifted(Claim):
     """One exclusion of a unit in one month no longer holds: an appeal was upheld, or it was excused.
 
-    Producer: intake. Consumers: scoring. Sent when the standing office decides so; a later version in state
+    Producer: intake. Consumers: scoring, notifier. Sent when the standing office decides so; a later version in state
     *rejected* puts the exclusion back. Only a *verified* one lifts anything. It may arrive before the exclusion
     itself, and lifts the one rule in the one month, whatever causes it.
     """
