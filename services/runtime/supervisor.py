@@ -23,6 +23,7 @@ LONGEST_PAUSE_SECONDS = 5.0
 STEADY_SECONDS = 10.0
 """A child that lived this long starts again without a growing pause."""
 OPEN_FILES = 65_536
+_LOOK_SECONDS = 0.05
 _LONGEST_LINE = 1 << 20
 _SET_DEATH_SIGNAL = 1
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
@@ -74,7 +75,7 @@ class Child:
     async def ended(self) -> None:
         """Wait until the process that runs now has ended."""
         if self._process is not None:
-            await self._process.wait()
+            await _end_of(self._process)
 
     async def stop(self, seconds: float) -> None:
         """Ask it to end; after so many seconds end it."""
@@ -86,7 +87,7 @@ class Child:
             with contextlib.suppress(ProcessLookupError):
                 process.terminate()
             try:
-                await asyncio.wait_for(process.wait(), seconds)
+                await asyncio.wait_for(_end_of(process), seconds)
             except TimeoutError:
                 tell(self.program.name, f"did not stop within {seconds:g} s, killed")
             self._kill_group()
@@ -150,6 +151,12 @@ class Child:
             text = line.decode(errors="replace").rstrip()
             if self.program.muted is None or self.program.muted not in text:
                 tell(self.program.name, text)
+
+
+async def _end_of(process: asyncio.subprocess.Process) -> None:
+    """Wait for the process alone; its own `wait` goes on while helpers that outlive it hold its output."""
+    while process.returncode is None:  # noqa: ASYNC110 - asyncio tells of it in no other way
+        await asyncio.sleep(_LOOK_SECONDS)
 
 
 def _before_exec(orphan_signal: signal.Signals, parent: int) -> Callable[[], None]:

@@ -239,6 +239,21 @@ async def test_a_crashed_child_restarts_visibly_and_slower_each_time(data: Path)
     assert await system.ends() == 0
 
 
+async def test_a_killed_child_restarts_though_its_helper_lives_and_holds_its_output(
+    data: Path,
+) -> None:
+    system = System(data, "helped")
+    await system.run()
+    await system.says("tiny app")
+    helper = int(system.said.partition("helper ")[2].split()[0])
+    system.child("worker tiny").kill()
+    await system.says("worker tiny died (exit -9), restarting in 0.2 s")
+    await system.says("tiny app", 2)
+    await until(lambda: not psutil.pid_exists(helper), lambda: system.said)
+    system.process.terminate()
+    assert await system.ends() == 0
+
+
 async def test_an_orphan_is_ended_and_a_process_with_its_reused_id_is_not(
     tmp_path: Path,
 ) -> None:

@@ -1,8 +1,9 @@
-"""A program to keep alive: it says what it is told to, answers /readyz, and ends at SIGTERM or never."""
+"""A program to keep alive: says what it is told to, answers /readyz, ends at SIGTERM or never, may have a helper."""
 
 import http.server
 import os
 import signal
+import subprocess
 import sys
 
 
@@ -16,6 +17,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
 if __name__ == "__main__":
     if "stubborn" in sys.argv:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if "helped" in sys.argv:
+        helper = subprocess.Popen(["/bin/sleep", "600"])  # holds the same output
+        sys.stdout.write(f"helper {helper.pid}\n")
     sys.stdout.write(f"tiny app {os.getpid()}\n")
     sys.stdout.flush()
     http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
