@@ -143,7 +143,7 @@ def test_a_decision_is_there_with_its_points_or_not_at_all(
 def test_a_killed_upload_leaves_no_file_and_can_be_done_again(
     system: System, officer: Caller
 ) -> None:
-    path = f"/evidence/{PLAN}/{UNIT}/2023-09/X5"
+    path = f"/evidence/{PLAN}/{UNIT}/2023-09/X9"
     begun = threading.Event()
 
     def slow() -> Iterator[bytes]:
