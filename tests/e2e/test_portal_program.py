@@ -2,7 +2,9 @@
 
 import json
 import re
+import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -49,6 +51,9 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     system = System(tmp_path_factory.mktemp("portal") / "data", free_port())
     try:
         system.start("--clock-start", "2023-08-15T08:00")
+        names = str(ROOT / "deploy/aliases/phung-hiep-2023.csv")
+        made = command("alias", "import", names, "--data", str(system.data))
+        assert made.returncode == 0, made.stderr
         yield system
     finally:
         system.end()
@@ -71,12 +76,19 @@ def counted(program: System, unit: str, indicator: str = "X8") -> list[int]:
 
 
 def test_a_name_that_an_operator_explains_lets_the_waiting_dossiers_count(
-    program: System, client: httpx.Client
+    program: System, client: httpx.Client, tmp_path: Path
 ) -> None:
-    answer = client.post(NATIONAL, json=SAMPLES["envelope_create"]).json()
+    envelope = json.loads(
+        json.dumps(SAMPLES["envelope_create"], ensure_ascii=False).replace(
+            "UBND xã Tân Bình", "Ủy ban Tân Bình"
+        )
+    )
+    answer = client.post(NATIONAL, json=envelope).json()
     assert "chưa biết" in answer["data"][0]["message"]
-    names = str(ROOT / "deploy/aliases/phung-hiep-2023.csv")
-    made = command("alias", "import", names, "--data", str(program.data))
+    known = (ROOT / "deploy/aliases/phung-hiep-2023.csv").read_text("utf-8")
+    names = tmp_path / "names.csv"
+    names.write_text(known.replace("UBND xã Tân Bình", "Ủy ban Tân Bình"), "utf-8")
+    made = command("alias", "import", str(names), "--data", str(program.data))
     assert made.returncode == 0, made.stderr
     wait_until(lambda: counted(program, "31399") == [1, 1], 20)
     assert CODE in client.post(NATIONAL, json=json.loads(CURL[0])).text
@@ -90,12 +102,16 @@ def test_a_source_made_by_the_operator_signs_in_and_sends(
     said = dict(line.split(maxsplit=1) for line in made.splitlines())
     wanted = {"username": said["username"], "password": said["password"]}
 
-    def session() -> Any:
-        return httpx.post(program.base + "/api/v1/portal/login", json=wanted).json()
+    answers: list[Any] = []
 
-    wait_until(lambda: session()["error_code"] == "0", 15)
+    def signed_in() -> bool:
+        time.sleep(0.5)  # the limit of logins a minute holds for a test too
+        answers.append(httpx.post(program.base + "/api/v1/portal/login", json=wanted).json())
+        return bool(answers[-1]["error_code"] == "0")
+
+    wait_until(signed_in, 15)
     content = [dossier(MaHoSo="H30.99.01-230705-0500", DonViXuLy="UBND xã Bình Thành")]
-    envelope = {"session": session()["session"], "service": "DongBoHoSoMC", "data": content}
+    envelope = {"session": answers[-1]["session"], "service": "DongBoHoSoMC", "data": content}
     assert httpx.post(program.base + NATIONAL, json=envelope).json()["error_code"] == "0"
     wait_until(lambda: counted(program, "31402") == [1, 1], 20)
 

@@ -58,6 +58,8 @@ def too_fast(seconds: int) -> Refusal:
     )
 
 
+SESSION_MARK = "phien-"
+"""A session's secret begins so, and no signed token does."""
 SESSION_ENDED = SourceRefusedError(
     "session_ended",
     "Phiên đăng nhập không đúng hoặc đã hết hạn: hãy đăng nhập lại.",
@@ -157,7 +159,7 @@ class SourceStore:
 
     async def begin_session(self, source: str) -> str:
         """A secret that stands for the source for an hour; only its digest is kept."""
-        secret = secrets.token_urlsafe(32)
+        secret = SESSION_MARK + secrets.token_urlsafe(32)
         until = wall_now() + timedelta(seconds=SESSION_SECONDS)
         await self.sessions.insert_one(
             {"_id": digest_of(secret), "source": source, "until": until}
@@ -245,12 +247,11 @@ class Trust:
         if (name := self._by_certificate(request)) is not None:
             return name
         token = bearer(request)
-        if token is not None and token.count(".") == 2:  # noqa: PLR2004 - a signed token has three parts
-            return source_named(await self._guard.require(request, Role.PORTAL))
-        secret = token or session
-        if not secret:
-            return source_named(await self._guard.require(request, Role.PORTAL))
-        return await self._by_session(secret)
+        if token is None and session:
+            return await self._by_session(session)
+        if token is not None and token.startswith(SESSION_MARK):
+            return await self._by_session(token)
+        return source_named(await self._guard.require(request, Role.PORTAL))
 
     def _by_certificate(self, request: Request) -> str | None:
         subject = request.headers.get(self._subject_header, "") if self._subject_header else ""

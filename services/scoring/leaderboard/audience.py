@@ -3,6 +3,7 @@
 from typing import Generic, TypeVar
 
 from fastapi import Request
+from pymongo.errors import PyMongoError
 
 from services.runtime.access.guard import Guard
 from services.runtime.auth import AuthError, Principal, Role, TokenMissingError
@@ -27,12 +28,12 @@ class Audience(Generic[S]):
         self._guard = guard
 
     async def principal(self, request: Request) -> Principal | None:
-        """Who asks; None: anybody, also somebody whose session or token is no longer good."""
+        """Who asks; None: anybody, also somebody whose session is no longer good or cannot be looked up."""
         if self._guard is None:
             return None
         try:
             return await self._guard.principal(request)
-        except AuthError:
+        except (AuthError, PyMongoError):
             return None
 
     async def source(self, request: Request) -> BoardSource:
