@@ -5,6 +5,7 @@ import re
 import shutil
 import stat
 import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -215,7 +216,7 @@ def test_the_image_holds_every_file_that_the_program_needs(tmp_path: Path) -> No
         (source / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, source / name)
     made = subprocess.run(
-        [ROOT / ".venv/bin/python", "-m", "pip", "wheel", "--no-deps", "--no-build-isolation",
+        [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation",
          "--quiet", "--wheel-dir", tmp_path, source],
         capture_output=True, text=True, timeout=55, check=False,
     )  # fmt: skip
