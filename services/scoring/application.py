@@ -167,7 +167,10 @@ class Scoring:
         return int(mark.get("until_ms", 0))
 
     async def settle(self) -> None:
-        """After the catch-up: compute everything once, and compare with what the ledger last knew."""
+        """Before speaking: compute everything once, and compare with what the ledger last knew."""
+        self._position = max(self._position, wall_milliseconds() * 1_000)
+        self._oldest_ms = 0
+        self.advance()
         for row in await self._store.standings_since(0):
             self._ledger.remember(row)
         for standings in self.fold.standings.values():
@@ -268,6 +271,24 @@ class Scoring:
                 if self._stale_rows.get(key) is row:
                     del self._stale_rows[key]
             await asyncio.sleep(monotonic_seconds() - started)
+
+    async def forget_stored(self) -> None:
+        """While another worker speaks: let go of the facts that it has stored; in the end the rest waits here."""
+        margin = round(self._settings.catch_up_margin_seconds * 1_000)
+        kept: dict[str, tuple[Fact, bytes]] = {}
+        since = wall_milliseconds()
+        try:
+            while True:
+                await asyncio.sleep(1)
+                try:
+                    mark = await self._store.read_mark("facts")
+                except PyMongoError:
+                    continue
+                if int(mark.get("until_ms", 0)) > since + margin:
+                    kept, self._unstored = self._unstored, {}
+                    since = wall_milliseconds()
+        finally:
+            self._unstored = kept | self._unstored
 
     async def store_facts(self, known_until_ms: Callable[[], int]) -> None:
         """Store changed facts in the background, many versions of one as one write; then move the mark."""
