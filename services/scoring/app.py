@@ -1,7 +1,7 @@
 """The scoring worker: what is wired to what. `python -m services.scoring.app`."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 
@@ -44,7 +44,8 @@ async def worker(settings: ScoringSettings, health: Health) -> AsyncIterator[Sco
         speak = partial(_speak, own, store, scoring, events, health)
         speaks = lease is None or await lease.take()
         if speaks:
-            await speak()
+            await scoring.settle()
+            speak()
         settle()
         for name, consumer in (("plans", plans), ("events", events)):
             health.check(name, consumer.trouble)
@@ -75,11 +76,10 @@ def _lease(own: Resources, settings: ScoringSettings) -> Lease | None:
     return Lease(durable["marks"], settings.lease_seconds)
 
 
-async def _speak(
+def _speak(
     own: Resources, store: ScoringStore, scoring: Scoring, events: Consumer, health: Health
 ) -> None:
     """Do from now on what only one worker may do."""
-    await scoring.settle()
     closings = Closings(
         mongo.database(own.client, own.settings, "scoring", durable=True)["closings"]
     )
@@ -97,24 +97,21 @@ async def _speak(
         health.watch(name, loop)
 
 
-async def _succeed(
-    lease: Lease, scoring: Scoring, speak: Callable[[], Awaitable[None]]
-) -> None:
+async def _succeed(lease: Lease, scoring: Scoring, speak: Callable[[], None]) -> None:
     """Stand by until the worker that speaks is silent for too long; then speak in its place, for ever."""
     log.info("standing by")
-    forgetting = asyncio.create_task(scoring.forget_stored())
-    try:
+    async with asyncio.TaskGroup() as group:  # what fails here ends the process, loudly
+        beside = [
+            group.create_task(scoring.follow()),
+            group.create_task(scoring.forget_stored()),
+        ]
         await lease.wait()
-    finally:
-        forgetting.cancel()
-        await asyncio.gather(forgetting, return_exceptions=True)
+        for task in beside:
+            task.cancel()
     log.info("taking over")
-    keeping = asyncio.create_task(lease.keep())  # while everything is computed, too
-    try:
-        await speak()
-        await keeping
-    finally:
-        keeping.cancel()
+    await scoring.take_over()
+    speak()
+    await lease.keep()
 
 
 def _consumers(

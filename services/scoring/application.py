@@ -44,6 +44,8 @@ BUS_PAUSE_SECONDS = 2
 ROWS_A_WRITE = 100
 REFRESH_PAUSE_SECONDS = 0.001
 """Between two moves of the board; what comes meanwhile goes into the next one."""
+FOLLOW_PAUSE_SECONDS = 0.1
+"""Between two looks of a stand-by at what is dirty."""
 BUSY_SECONDS = 0.1
 """A pack within this time: facts are stored at a share of the time only."""
 _encode = msgspec.json.Encoder().encode
@@ -167,10 +169,7 @@ class Scoring:
         return int(mark.get("until_ms", 0))
 
     async def settle(self) -> None:
-        """Before speaking: compute everything once, and compare with what the ledger last knew."""
-        self._position = max(self._position, wall_milliseconds() * 1_000)
-        self._oldest_ms = 0
-        self.advance()
+        """After the catch-up: compute everything once, and compare with what the ledger last knew."""
         for row in await self._store.standings_since(0):
             self._ledger.remember(row)
         for standings in self.fold.standings.values():
@@ -180,6 +179,42 @@ class Scoring:
             self._moved.clear()
             await self._send(self._move())
         await self._store_rows()
+
+    async def follow(self) -> None:
+        """Stand by: keep all rows computed, for a share of the time, and tell nobody, for ever."""
+        for standings in self.fold.standings.values():
+            standings.tally.mark_all()
+        share = self._settings.refresh_share
+        while True:
+            self.advance()
+            started = monotonic_seconds()
+            for standings in self.fold.standings.values():
+                standings.refresh(self._settings.refresh_rows)
+            spent = monotonic_seconds() - started
+            await asyncio.sleep(max(FOLLOW_PAUSE_SECONDS, spent * (1 - share) / share))
+
+    async def take_over(self) -> None:
+        """Speak in the place of another worker: tell what differs from the rows that it stored."""
+        self._position = max(self._position, wall_milliseconds() * 1_000) + 1
+        self._oldest_ms = 0
+        self._ledger.cause = "event"
+        stored: dict[str, bytes] = {}
+        for known in await self._store.standings_since(0):
+            self._ledger.remember(known)
+            stored[known["_id"]] = _encode(known | {"position": 0})
+        changed: list[Document] = []
+        for key, standings in self.fold.standings.items():
+            for row in standings.rows.values():
+                document = row_document(key, row, 0)
+                same = _encode(document) == stored.get(document["_id"])
+                if not same and self.fold.judges(key, row.period):
+                    changed.append(document | {"position": self._position})
+                    self._ledger.note(key, [row])
+        self._stale_rows |= {row["_id"]: row for row in changed}
+        for at in range(0, len(changed), self._settings.refresh_rows):
+            some = changed[at : at + self._settings.refresh_rows]
+            await self._send(self._message(some, 0))
+        self._moved.set()
 
     async def tell_board(self) -> None:
         """Compute what is dirty and tell the board, for ever; never more than a share of the time."""
