@@ -170,7 +170,7 @@ class Scoring:
 
     async def settle(self) -> None:
         """After the catch-up: compute everything once, and compare with what the ledger last knew."""
-        for row in await self._store.standings_since(0):
+        for row in await self._stored_rows():
             self._ledger.remember(row)
         for standings in self.fold.standings.values():
             standings.tally.mark_all()
@@ -179,6 +179,13 @@ class Scoring:
             self._moved.clear()
             await self._send(self._move())
         await self._store_rows()
+
+    async def _stored_rows(self) -> list[Document]:
+        """The rows as they were last stored; what is told from now on has later positions than they."""
+        rows = await self._store.standings_since(0)
+        last = rows[-1]["position"] if rows else 0
+        self._position = max(self._position, last, wall_milliseconds() * 1_000)
+        return rows
 
     async def follow(self) -> None:
         """Stand by: keep all rows computed, for a share of the time, and tell nobody, for ever."""
@@ -195,14 +202,14 @@ class Scoring:
 
     async def take_over(self) -> None:
         """Speak in the place of another worker: tell what differs from the rows that it stored."""
-        self._position = max(self._position, wall_milliseconds() * 1_000) + 1
         self._oldest_ms = 0
         self._ledger.cause = "event"
         stored: dict[str, bytes] = {}
-        for known in await self._store.standings_since(0):
+        for known in await self._stored_rows():
             self._ledger.remember(known)
             stored[known["_id"]] = _encode(known | {"position": 0})
         changed: list[Document] = []
+        self._position += 1
         for key, standings in self.fold.standings.items():
             for row in standings.rows.values():
                 document = row_document(key, row, 0)

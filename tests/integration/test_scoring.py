@@ -199,7 +199,7 @@ async def test_a_worker_that_lost_its_lease_is_told_and_its_rows_do_not_count(
     own: Resources,
 ) -> None:
     marks = mongo.database(own.client, own.settings, "scoring", durable=True)["marks"]
-    silent, other = Lease(marks, 0.4), Lease(marks, 30)
+    silent, other = Lease(marks, 0.4), Lease(marks, 2)
     assert await silent.take()
     assert not await other.take()
     await other.wait()
