@@ -198,7 +198,7 @@ def test_the_standing_office_says_who_a_name_is(
     desk.goto(program.base + "/review/quarantine")
     cause = desk.locator("article", has_text="Hưngg")
     cause.get_by_label("Xã Tân Phước Hưng (31432)").check()
-    cause.get_by_role("button", name="Lưu tên đơn vị").first.click()
+    cause.get_by_role("button", name="Lưu đơn vị").first.click()
     desk.wait_for_selector("text=1 hồ sơ được tính ngay")
     wait_until(lambda: counted(program, "31432") == [1, 1], 20)
 

@@ -13,8 +13,8 @@ from argon2 import PasswordHasher
 from openpyxl import Workbook
 
 from contracts.events import DossierRecorded
-from services.intake.http import Refusal
-from services.intake.portal.domain.names import bare
+from services.intake.domain.names import bare
+from services.intake.http import RefusedError
 from services.intake.portal.trust import SUBJECT, Bucket, Source, signature_of
 from services.runtime.auth import Keys, Role, issue
 from services.runtime.clock import wall_now
@@ -178,7 +178,7 @@ async def test_a_bucket_fills_again() -> None:
     bucket = Bucket(60)
     for _ in range(60):
         bucket.take()
-    with pytest.raises(Refusal):
+    with pytest.raises(RefusedError):
         bucket.take()
     bucket.at -= 2
     bucket.take()

@@ -85,7 +85,8 @@ class Desk:
     async def load_aliases(self) -> None:
         """Know the aliases as they are now."""
         self._said_at = await self._aliases.newest()
-        self._receiver.known.aliases = await self._aliases.known()
+        aliases = await self._aliases.known()
+        self._receiver.known.aliases = self._intake.directory.aliases = aliases
 
     async def follow_aliases(self) -> int:
         """What waited for a new word is told now, and what was told otherwise is corrected; returns how many."""
@@ -94,12 +95,15 @@ class Desk:
         names = await self._aliases.keys_since(self._said_at)
         await self.load_aliases()
         told = await self._receiver.review({"name": {"$in": names}})
-        told += await self._receiver.review({"waits": {"$gte": "alias ", "$lt": "alias!"}})
+        for kind in ("alias", "unit"):
+            waiting = {"$gte": f"{kind} ", "$lt": f"{kind}!"}
+            told += await self._receiver.review({"waits": waiting})
+        told += await self._intake.review_quarantine()
         log.info("aliases changed", aliases=len(names), events=told)
         return told
 
     async def add_aliases(self, aliases: Sequence[Alias], by: str) -> int:
-        """Say which units some names mean; returns how many dossiers are told because of it."""
+        """Say which units some names mean; returns how many dossiers and events are told because of it."""
         await self._aliases.add(aliases, by)
         return await self.follow_aliases()
 

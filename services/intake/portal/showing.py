@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from services.intake.domain.names import ANY_SOURCE, Suggestion
 from services.intake.portal.desk import ALERT_DAYS, Cause
 from services.intake.portal.domain.canonical import Known
 from services.intake.portal.domain.catalogue import RowFault
 from services.intake.portal.domain.dialects import moment
-from services.intake.portal.domain.names import ANY_SOURCE, Suggestion
 from services.intake.portal.domain.words import RULES, letter
 from services.runtime.clock import wall_now
 from services.runtime.web.i18n import Words
@@ -64,7 +64,10 @@ def kind_advice(words: Words, kind: str) -> str:
     return {
         "alias": _("Chọn đơn vị mà tên này chỉ. Hồ sơ đang chờ được tính ngay."),
         "procedure": _("Bổ sung thủ tục vào danh mục. Hồ sơ đang chờ được tính ngay."),
-        "unit": _("Công bố phiên bản kế hoạch có đơn vị này, hoặc báo nơi gửi sửa mã."),
+        "unit": _(
+            "Chọn đơn vị mà mã này chỉ, công bố phiên bản kế hoạch có đơn vị này, "
+            "hoặc báo nơi gửi sửa mã."
+        ),
         "indicator": _("Công bố phiên bản kế hoạch có tiêu chí này, hoặc báo nơi gửi sửa mã."),
         "plan": _("Công bố kế hoạch, hoặc báo nơi gửi sửa mã."),
         "broken": _("Báo nơi gửi sửa và gửi lại. Hồ sơ đúng đến thì mục này tự hết."),
@@ -92,6 +95,7 @@ def suggestions(words: Words, known: Known, name: str) -> list[tuple[Suggestion,
         "bare": _("chỉ khác dấu hoặc cách viết"),
         "alias": _("nguồn khác đã dùng tên này"),
         "like": _("tên gần giống"),
+        "code": _("mã gần giống"),
     }
     return [(one, why[one.why]) for one in known.aliases.suggest(name, known.agencies)]
 

@@ -15,7 +15,6 @@ from contracts.events import PlanPublished
 from contracts.streams import PLAN
 from services.intake.portal.application import BROKEN, Receiver
 from services.intake.portal.directory import AliasStore
-from services.intake.portal.domain.canonical import Waits, unit_of
 from services.intake.portal.domain.dialects import milliseconds
 from services.intake.portal.domain.messages import Message
 from services.intake.portal.qualities import QualityStore
@@ -153,15 +152,11 @@ class Import:
         """Those that the person may import: rows, and dossiers already known, of their own units."""
         if not self._allowed:
             return messages
-        source, known = self._job["source"], self._receiver.known
-        held = await self._receiver.store.find(source, {m.dossier for _, m in messages})
+        said = [message for _, message in messages]
+        own = await self._receiver.own_units(self._job["source"], said, self._allowed)
         kept = []
-        for number, message in messages:
-            units = [unit_of(source, message.fields, known)]
-            if (before := held.get(message.dossier)) is not None and before.state.known:
-                fields = {name: value for name, (value, _) in before.state.fields.items()}
-                units.append(unit_of(source, fields, known))
-            if any(isinstance(u, Waits) or u not in self._allowed for u in units):
+        for (number, message), is_own in zip(messages, own, strict=True):
+            if not is_own:
                 column = mapped.get("agency", mapped["dossier"])
                 self._progress.fault([CellFault(number, column, "agency", "other_unit")])
             else:
