@@ -1,7 +1,10 @@
 """The portal's doors and pages in the whole running program: as senders, operators and the standing office use them."""
 
 import json
+import os
 import re
+import shutil
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,11 +18,14 @@ from cloudevents.core.bindings.http import to_binary_event, to_structured_event
 from cloudevents.core.v1.event import CloudEvent
 from hypothesis import HealthCheck, Phase, settings as hypothesis
 from playwright.sync_api import Browser, Page, sync_playwright
+from pymongo import MongoClient
+from redis import Redis
 
-from contracts.events import DossierRecorded
+from contracts.events import DossierRecorded, FigureReported
 from services.app import openapi
 from services.runtime.auth import Role
-from services.runtime.datafolder import free_port
+from services.runtime.datafolder import free_port, running
+from tests.integration.test_portal_trust import MARK, PERSONAL, marked_sheet, readable
 from tests.integration.test_sheets import row as sheet_row, xlsx
 from tests.support.chromium import CHROMIUM, FLAGS
 from tests.support.people import Person, person_of, sign_in
@@ -40,6 +46,7 @@ DOORS = schemathesis.openapi.from_dict(openapi()).include(
 )
 PORTAL = (ROOT / "docs/portal.md").read_text("utf-8")
 CURL = re.findall(r"^```sh\ncurl .*? --data '\n(.*?)'\n```", PORTAL, re.MULTILINE | re.DOTALL)
+CODE_OF_MARKED = "H30.99.01-230705-0900"
 BROKEN = [
     dossier(DonViXuLy="UBND xã Lạ", MaHoSo=""),
     dossier(DonViXuLy="UBND xã Lạ", MaHoSo="H30.1-230705-001"),
@@ -130,6 +137,85 @@ def test_the_official_cloudevents_sdk_is_understood(
         )
         assert answer.json() == {"accepted": 1, "quarantined": 0, "rejected": []}
     wait_until(lambda: counted(program, "31405") == [2, 2], 20)
+
+
+def examples(readme: str) -> list[tuple[str, dict[str, Any]]]:
+    """(commands with a token, the answer that the document promises: it was taken, if none is shown)."""
+    text = (ROOT / readme).read_text("utf-8")
+    blocks = re.findall(
+        r"^```sh\n((?:(?!^```).)*)^```\n(?:\n```json\n(.*?)^```)?",
+        text,
+        re.MULTILINE | re.DOTALL,
+    )
+    return [
+        (commands, json.loads(answer or '{"accepted":1,"quarantined":0,"rejected":[]}'))
+        for commands, answer in blocks
+        if "curl" in commands and "$TOKEN" in commands
+    ]
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+@pytest.mark.parametrize("readme", ["README.md", "README.vi.md"])
+def test_the_commands_of_the_document_do_what_it_says(
+    program: System, client: httpx.Client, readme: str, tmp_path: Path
+) -> None:
+    found = examples(readme)
+    assert len(found) == 4, "one object, many lines, CloudEvents, claims"
+    token = client.headers["authorization"].removeprefix("Bearer ")
+    for commands, promised in found:
+        here = commands.replace("http://127.0.0.1:8010", program.base).replace("31399", "31417")
+        done = subprocess.run(
+            ["/bin/bash", "-ec", here],
+            cwd=tmp_path,
+            env={"PATH": os.defpath, "TOKEN": token},
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=True,
+        )
+        assert json.loads(done.stdout) == promised, commands
+
+
+@pytest.mark.filterwarnings("ignore:You appear to be connected")
+def test_nothing_that_names_a_person_is_in_any_database_stream_or_log(
+    program: System, client: httpx.Client
+) -> None:
+    item = dossier(**PERSONAL) | {"MaHoSo": CODE_OF_MARKED, "DonViXuLy": "UBND xã Hòa An"}
+    event = DossierRecorded.example | PERSONAL | {"dossier": "marked", "unit": "31423"}
+    claim = FigureReported.example | PERSONAL | {"unit": "31423"}
+    broken = [item | {"NgayTiepNhan": MARK}, item | {"MaHoSo": MARK}, MARK]
+    for path, content in (
+        (NATIONAL, [item, *broken]),
+        ("/api/v1/portal/events", [event, event | {"channel": MARK}]),
+        ("/api/v1/indicator-events", [claim, claim | {"state": MARK}]),
+        ("/api/v1/portal/login", {"username": MARK, "password": MARK}),
+    ):
+        assert client.post(path, json=content).status_code in {200, 202}
+    sheet = client.post("/api/v1/portal/sheet", content=marked_sheet()).json()
+    wait_until(lambda: client.get(sheet["status"]).json()["state"] == "done", 30)
+    wait_until(lambda: counted(program, "31423") == [2, 2], 20)
+    wait_until(lambda: CODE_OF_MARKED in stored_by(program), 20)
+    found = stored_by(program)
+    assert "dead_letters" in found
+    assert MARK not in found
+    assert MARK not in "\n".join(program.output)
+    logs = [path.read_text("utf-8", "replace") for path in (program.data / "log").iterdir()]
+    assert MARK not in "".join(logs)
+
+
+def stored_by(program: System) -> str:
+    """All that is in MongoDB and Redis, names of collections included."""
+    at = running(program.data)
+    assert at is not None
+    found: list[Any] = []
+    with MongoClient[dict[str, Any]](at.mongo_url) as databases:
+        for name in set(databases.list_database_names()) - {"admin", "config", "local"}:
+            for collection in databases[name].list_collection_names():
+                found += [collection, *databases[name][collection].find()]
+    with Redis.from_url(at.redis_url) as redis:
+        for key in redis.scan_iter(_type="stream"):
+            found += redis.xrange(key)
+    return "\n".join(map(readable, found))
 
 
 @DOORS.parametrize()

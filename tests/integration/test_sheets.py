@@ -20,6 +20,7 @@ from services.runtime.auth import Keys, Role, issue
 from services.runtime.clock import FrozenClock
 from services.runtime.embedded import Addresses
 from tests.support.databases import settings_apart
+from tests.support.far_portal import FakePortal, far_portal
 from tests.support.portal import PLAN, SAMPLES, Portal, dossier, portal
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -206,40 +207,10 @@ async def test_a_draft_that_is_none_says_why(door: Portal, read: Any, code: str)
     assert refused.value.code == code
 
 
-class FakePortal:
-    """A small portal that only answers when asked: by pages, sometimes not at all."""
-
-    def __init__(self) -> None:
-        self.items: list[tuple[str, dict[str, Any]]] = []
-        self.asked: list[dict[str, str]] = []
-        self.failures: list[web.Response] = []
-        self.pages = True
-
-    async def answer(self, request: web.Request) -> web.Response:
-        query = dict(request.query)
-        self.asked.append(query)
-        if request.headers.get("Authorization") != "Bearer of-the-portal":
-            return web.Response(status=401)
-        if self.failures:
-            return self.failures.pop()
-        since, page = query["tuNgay"], int(query["trang"])
-        found = [item for at, item in self.items if since <= at <= query["denNgay"]]
-        some = found[(page - 1) * 2 : page * 2] if self.pages else found
-        return web.json_response({"service": "DongBoHoSoMC", "error_code": "0", "data": some})
-
-
 @pytest_asyncio.fixture(loop_scope="module")
 async def far() -> AsyncIterator[tuple[FakePortal, str]]:
-    fake = FakePortal()
-    app = web.Application()
-    app.router.add_get("/hoso", fake.answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    port = runner.addresses[0][1]
-    yield fake, f"http://127.0.0.1:{port}/hoso"
-    await runner.cleanup()
+    async with far_portal() as found:
+        yield found
 
 
 async def test_a_portal_is_fetched_page_by_page_with_overlap_and_picks_up_what_came_late(

@@ -39,7 +39,7 @@ from services.runtime.settings import Settings
 
 log = get_logger(__name__)
 BATCH = 25
-SHARE = 0.4
+SHARE = 0.15
 """An import works for this share of the time: whoever waits for a single event must not wait for a sheet."""
 MOST_ROWS = 500_000
 NICENESS = 19
