@@ -22,6 +22,8 @@ from tests.support.system import System, command
 
 SHEET = "/api/v1/portal/sheet"
 UNITS = ("UBND xã Tân Bình", "UBND xã Hòa An", "UBND xã Long Thạnh", "UBND thị trấn Cây Dương")
+OVERLAP = 10
+"""One in so many rows is imported a second time."""
 RATE, CLIENTS = 50, 4
 WINDOW_SECONDS = 10
 BOUND_MS = 25
@@ -119,7 +121,7 @@ async def measured(system: System, rows: int) -> dict[str, Any]:
         while not running.done():
             beside.append(await live(system, token))
         await running
-        await again.run(file)
+        await again.run(export(rows // OVERLAP))
     worst = max(window["p99"] for window in beside)
     return {
         "rows": first.job["rows"],
@@ -157,8 +159,9 @@ def main() -> int:
         finally:
             system.end()
     sys.stdout.write(json.dumps(report) + "\n")
-    complete = report["taken"] == report["again: repeated"] == given.rows
-    return 0 if complete and report["worst p99 in ms"] <= BOUND_MS else 1
+    complete = report["taken"] == given.rows
+    unchanged = report["again: repeated"] == given.rows // OVERLAP
+    return 0 if complete and unchanged and report["worst p99 in ms"] <= BOUND_MS else 1
 
 
 if __name__ == "__main__":
