@@ -3,9 +3,10 @@
 import asyncio
 import multiprocessing
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
 
@@ -14,7 +15,7 @@ from contracts.events import PlanPublished
 from contracts.plan import Plan
 from contracts.streams import INDICATOR, PLAN
 from services.runtime.mongo import Document
-from services.runtime.resources import resources
+from services.runtime.resources import Resources, resources
 from services.runtime.settings import Settings
 from services.scoring.application import row_document
 from services.scoring.domain.fold import Fold, UnknownPlanError
@@ -24,8 +25,20 @@ WAITING = 6
 """Instants that may be folded or wait for it; more are refused, so that nobody can pile up work."""
 Rows = dict[tuple[str, str, str], dict[str, Document]]
 """(plan, bloc, period) -> unit -> row."""
-Retelling = Callable[[Sequence[Plan]], Callable[[bytes], bytes]]
-"""(plans as they were published, a candidate last) -> what a line of the journal would be told as under them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retold:
+    """What the journal would say under other plans."""
+
+    line: Callable[[bytes], bytes]
+    """A line of it -> the line as it would be told."""
+    released: Sequence[bytes]
+    """What waits for these plans and would be told then."""
+
+
+Retelling = Callable[[Resources, Sequence[Plan]], Awaitable[Retold]]
+"""Asked with the plans as they were published, a candidate last."""
 
 
 def fold_until(
@@ -51,16 +64,18 @@ async def _fold_until(
             async for pack in own.journal.all_packs(PLAN.name, instant)
             for line in pack.lines
         ]
-        told = None
+        retold = None
         if candidate is not None:
             plans.append(candidate)
-            told = None if retelling is None else retelling(plans)
+            retold = None if retelling is None else await retelling(own, plans)
         for plan in plans:
             fold.publish(plan)
         async for pack in own.journal.all_packs(INDICATOR.name, instant):
             for line in pack.lines:
                 with suppress(UnknownPlanError, ValueError):  # a dead letter then as now
-                    fold.apply(line if told is None else told(line))
+                    fold.apply(line if retold is None else retold.line(line))
+        for line in () if retold is None else retold.released:
+            fold.apply(line)
     return rows_of(fold)
 
 

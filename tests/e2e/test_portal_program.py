@@ -37,6 +37,7 @@ PAGES = (
     "/review/quarantine",
     "/review/quarantine/cause?kind=broken&value=MaHoSo+missing",
     "/review/quarantine/cause?kind=alias&value=UBND+xã+Lạ",
+    "/review/quarantine/cause?kind=unit&value=H30.31396",
     "/review/sources",
     "/review/catalogue",
     "/sheets",
@@ -261,6 +262,8 @@ def test_the_pages_are_for_everybody_who_may_see_them(
     desk: Page, program: System, client: httpx.Client, path: str
 ) -> None:
     client.post(NATIONAL, json=BROKEN)
+    coded = DossierRecorded.example | {"dossier": "coded", "unit": "H30.31396"}
+    client.post("/api/v1/portal/events", json=coded)
     nobody = httpx.get(program.base + path, headers={"Accept": "text/html"})
     assert (nobody.status_code, nobody.headers["location"].partition("?")[0]) == (
         303,
@@ -287,6 +290,20 @@ def test_the_standing_office_says_who_a_name_is(
     cause.get_by_role("button", name="Lưu đơn vị").first.click()
     desk.wait_for_selector("text=1 hồ sơ được tính ngay")
     wait_until(lambda: counted(program, "31432") == [1, 1], 20)
+
+
+def test_the_standing_office_says_which_unit_a_code_means(
+    desk: Page, program: System, client: httpx.Client
+) -> None:
+    event = DossierRecorded.example | {"dossier": "by-code", "unit": "H30.31435"}
+    answer = client.post("/api/v1/portal/events", json=event).json()
+    assert (answer["accepted"], answer["quarantined"]) == (0, 1)
+    desk.goto(program.base + "/review/quarantine")
+    cause = desk.locator("article", has_text="H30.31435")
+    cause.get_by_label("Xã Phương Phú (31435)").check()
+    cause.get_by_role("button", name="Lưu đơn vị").first.click()
+    desk.wait_for_selector("text=1 hồ sơ được tính ngay")
+    wait_until(lambda: counted(program, "31435") == [1, 1], 20)
 
 
 def test_a_sheet_is_checked_and_a_broken_item_closed_with_a_reason(
@@ -322,6 +339,8 @@ def test_a_catalogue_is_changed_only_after_it_was_shown(
     desk.get_by_role("button", name="Tính thử").click()
     apply = desk.get_by_role("button", name="Áp dụng danh mục này")
     apply.wait_for(timeout=60_000)
+    moved = desk.get_by_role("row", name="Xã Long Thạnh")
+    assert "▲" in moved.inner_text(), "shown before it is applied"
     assert counted(program, "31408") == [0, 0]
     apply.click()
     desk.wait_for_selector("text=Đã áp dụng")

@@ -17,7 +17,7 @@ from services.intake.portal.domain.catalogue import from_items
 from services.intake.portal.pull import Api, PullStore
 from services.runtime import mongo
 from services.runtime.auth import Keys, Role, issue
-from services.runtime.clock import FrozenClock
+from services.runtime.clock import FrozenClock, wall_now
 from services.runtime.embedded import Addresses
 from tests.support.databases import settings_apart
 from tests.support.far_portal import FakePortal, far_portal
@@ -180,6 +180,17 @@ async def test_a_correction_shows_what_moves_and_then_moves_it(
         assert draft["moves"] == [], (
             "the August dossier is not paid online, and none was counted"
         )
+        await door.send(
+            [
+                dossier(
+                    MaHoSo="H30.99.01-230705-0002",
+                    MaTTHC="9.000002",
+                    DonViXuLy="UBND xã Bình Thành",
+                )
+            ]
+        )
+        new = await drafted(door, changed(code="9.000002", title="Thủ tục mới", fee_due="0"))
+        assert [m["unit"] for m in new["moves"]] == ["31402"], "what waits for it would count"
         draft = await drafted(door, changed())
         assert [m["unit"] for m in draft["moves"]] == ["31399"]
         assert draft["moves"][0]["after"] > draft["moves"][0]["before"]
@@ -192,6 +203,17 @@ async def test_a_correction_shows_what_moves_and_then_moves_it(
         await until(counted)
         with pytest.raises(DraftError):
             await door.intake.portal.catalogue.apply(draft["_id"])
+
+
+async def test_a_draft_whose_preview_was_interrupted_says_so(door: Portal) -> None:
+    desk = door.intake.portal.catalogue
+    database = mongo.database(door.own.client, door.own.settings, "intake", durable=True)
+    for age, state in ((timedelta(), "computing"), (timedelta(hours=1), "failed")):
+        draft = {"_id": state, "state": "computing", "at": wall_now() - age}
+        await database["catalogue_drafts"].insert_one(draft)
+        found = await desk.find(state)
+        assert found is not None
+        assert found["state"] == state
 
 
 @pytest.mark.parametrize(
