@@ -138,7 +138,7 @@ class Intake:
                 answer.accepted += 1
             else:
                 cause, reason = fault
-                aside.append(Aside(to_line(sent), cause, reason.vi, sent.source))
+                aside.append(Aside(to_line(sent), cause, reason.vi, sent.source, _key(sent)))
                 answer.quarantined.append((read.index(place), reason))
         await self._store.set_aside(aside)
         for shard, some in lines.items():
@@ -174,6 +174,10 @@ class Intake:
             log.info("released from quarantine", events=released)
         WAITING.set(await self._store.count())
         return released
+
+
+def _key(event: IndicatorEvent) -> str:
+    return event.dossier if event.type == "dossier.recorded" else event.subject
 
 
 def shard_of(fact: str, shards: int) -> int:

@@ -18,6 +18,8 @@ class Aside:
     cause: str
     reason: str
     source: str
+    about: str
+    """Code of the dossier, or the claim's subject."""
 
 
 class IntakeStore:
@@ -41,6 +43,7 @@ class IntakeStore:
                         "cause": one.cause,
                         "reason": one.reason,
                         "source": one.source,
+                        "dossier": one.about,
                         "since": wall_now(),
                     }
                 },

@@ -319,7 +319,7 @@ def test_a_sheet_is_checked_and_a_broken_item_closed_with_a_reason(
     assert "F4" in desk.inner_text("main")
     client.post(NATIONAL, json=[dossier(MaHoSo="")])
     desk.goto(program.base + "/review/quarantine")
-    cause = desk.locator("article", has_text="MaHoSo: thiếu hoặc để trống")
+    cause = desk.locator("article", has_text="Mã hồ sơ (MaHoSo): thiếu hoặc để trống")
     cause.locator("summary").click()
     cause.get_by_label("Lý do").fill("Nơi gửi không sửa được")
     cause.get_by_role("button", name="Đóng").click()

@@ -346,7 +346,7 @@ async def test_what_is_set_aside_elsewhere_is_counted_without_being_read(
         )
     )
     await ask._quarantine.set_aside(
-        [Aside(one, "procedure", "unknown", "dvc.haugiang") for one in (line, later)]
+        [Aside(one, "procedure", "unknown", "dvc.haugiang", "H30") for one in (line, later)]
     )
     await ask._letters[0].insert_one({"_id": "x", "replayed_at": None})
     assert await ask(FROZEN) == Elsewhere(1, 1)

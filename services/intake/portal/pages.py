@@ -113,6 +113,7 @@ _TOOLS: tuple[Callable[..., object], ...] = (
     showing.kind_words,
     showing.kind_advice,
     showing.fault_words,
+    showing.cell_words,
     showing.suggestions,
     showing.waited,
     showing.indicators,
