@@ -169,6 +169,16 @@ async def test_a_code_that_no_plan_has_waits_until_somebody_says_which_unit_it_m
     assert {one.unit for one in await door.events()} == {OWN}
 
 
+async def test_what_waits_for_the_same_at_two_doors_is_one_cause(door: Portal) -> None:
+    await post(door, PORTAL_EVENTS, [event(OWN, procedure="9.000003")])
+    await post(door, NATIONAL, [dossier(MaTTHC="9.000003")])
+    (cause,) = await door.intake.portal.desk.causes()
+    assert (cause.value, cause.waiting) == ("9.000003", 2)
+    assert cause.sources == ("dvc.haugiang", "dvc.quocgia")
+    shown = await door.intake.portal.desk.dossiers_of(cause.kind, cause.value)
+    assert {one["dossier"] for one in shown} == {"H30-1", dossier()["MaHoSo"]}
+
+
 async def test_a_claim_waits_for_the_same_word(door: Portal) -> None:
     claim = FigureReported.example | {"unit": "TB"}
     assert (await post(door, INDICATOR_EVENTS, claim)).json()["quarantined"] == 1

@@ -38,6 +38,16 @@ class Cause:
     since: datetime
     sources: tuple[str, ...] = ()
 
+    def with_(self, other: "Cause") -> "Cause":
+        """Both together: merged dossiers and events may wait for the same."""
+        return Cause(
+            self.kind,
+            self.value,
+            self.waiting + other.waiting,
+            min(self.since, other.since),
+            tuple(sorted({*self.sources, *other.sources})),
+        )
+
     @property
     def days(self) -> int:
         """For how many real days it has waited."""
@@ -118,8 +128,12 @@ class Desk:
 
     async def causes(self) -> list[Cause]:
         """What somebody must fix, what waits longest first; of each collection the causes that most wait for."""
-        found = [cause for place in self._waiting() for cause in await self._grouped(*place)]
-        return sorted(found, key=lambda cause: cause.since)
+        found: dict[tuple[str, str], Cause] = {}
+        for place in self._waiting():
+            for cause in await self._grouped(*place):
+                known = found.get((cause.kind, cause.value))
+                found[cause.kind, cause.value] = cause if known is None else known.with_(cause)
+        return sorted(found.values(), key=lambda cause: cause.since)
 
     async def total(self) -> tuple[int, datetime | None]:
         """(how much waits, since when the oldest does)."""
