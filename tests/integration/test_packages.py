@@ -13,6 +13,7 @@ from contracts.packages import PackagePublished, PeriodFrozen
 from contracts.plan import Plan
 from contracts.submissions import AppealDecided, AppealLodged, ItemReviewed, SubmissionMade
 from contracts.wire import to_event, to_line
+from services.intake.store import Aside
 from services.package_proving import Elsewheres, against_system
 from services.publishing import publish
 from services.reports.app import store_of, worker
@@ -345,7 +346,7 @@ async def test_what_is_set_aside_elsewhere_is_counted_without_being_read(
         )
     )
     await ask._quarantine.set_aside(
-        [(line, "procedure", "unknown"), (later, "procedure", "unknown")]
+        [Aside(one, "procedure", "unknown", "dvc.haugiang", "H30") for one in (line, later)]
     )
     await ask._letters[0].insert_one({"_id": "x", "replayed_at": None})
     assert await ask(FROZEN) == Elsewhere(1, 1)

@@ -49,6 +49,7 @@ class LeaderboardWeb:
         resources: Resources,
         site: Site,
         guard: Guard,
+        past: PastBoards,
         tools: tuple[ReadCandidate, Publish],
     ) -> None:
         settings = resources.settings
@@ -57,7 +58,7 @@ class LeaderboardWeb:
         self._board_settings = BoardSettings()
         database = mongo.database(resources.client, settings, "scoring", durable=True)
         self._store = ScoringStore(database)
-        self._past = PastBoards(settings)
+        self._past = past
         self.feed = Feed(self._store, resources.journal, resources.clock, self._past)
         self._freezes = Freezes(self._store, self.feed, self._past, resources.clock)
         public = PublicBoards(self.feed, self._freezes)
@@ -115,10 +116,7 @@ class LeaderboardWeb:
         if self._board_settings.public_dir is not None:
             copies = self._copy().run(self._board_settings.public_copy_seconds)
             health.watch("public copy", copies)
-        try:
-            yield
-        finally:
-            self._past.close()
+        yield
 
     async def _look(self) -> None:
         while True:
