@@ -57,16 +57,22 @@ class NotifierStore:
         """Occasions first: when a level is written, what it told is durable."""
         for some in _portions([InsertOne(as_document(o, now)) for o in found.occasions]):
             await write_all(self.occasions, some)
-        open_ones = [{"_id": number, "retracted_at": None} for number in found.retracted]
+        open_ones = [
+            ({"_id": number, "retracted_at": None}, why)
+            for number, why in found.retracted.items()
+        ]
         for some in _portions(  # before the retraction itself, which would not be found again
             [
                 UpdateOne(one | {"fate": "raised"}, {"$set": {"step": "retracted"}})
-                for one in open_ones
+                for one, _ in open_ones
             ]
         ):
             await write_all(self.occasions, some)
         for some in _portions(
-            [UpdateOne(one, {"$set": {"retracted_at": now}}) for one in open_ones]
+            [
+                UpdateOne(one, {"$set": {"retracted_at": now, "retracted_why": why}})
+                for one, why in open_ones
+            ]
         ):
             await write_all(self.occasions, some)
         for some in _portions(
@@ -208,6 +214,7 @@ def as_document(occasion: Occasion, now: datetime) -> Document:
         "fate": occasion.fate,
         "raised_at": now,
         "retracted_at": None,
+        "retracted_why": "",
         "acknowledged_at": None,
         "acknowledged_by": None,
         "acknowledgement": None,

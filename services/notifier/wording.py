@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from contracts.alert_lint import BLANK
 from contracts.plan import AlertRule, Bloc, LateReport, Plan, Text
-from services.notifier.domain.reasons import Dropped, Held
+from services.notifier.domain.reasons import Dropped, Held, Withdrawn
 from services.runtime.mongo import Document
 from services.runtime.web.i18n import Words
 
@@ -78,6 +78,8 @@ class Wording:
         if notice["form"] == "handled":
             moment = self._words.moment(occasion["acknowledged_at"])
             return _("Đã có người tiếp nhận lúc %(moment)s.", moment=moment)
+        if notice["form"] == "retraction":
+            return withdrawn_in_words(occasion.get("retracted_why", ""), self._words)
         if notice["form"] == "alert" and notice["level"]:
             return _("Thông báo này được chuyển lên vì chưa ai xác nhận đã tiếp nhận.")
         return ""
@@ -115,6 +117,7 @@ class Wording:
             "target": lambda v: self._target(bloc, v),
             "about": lambda v: self._named(bloc.exclusions if bloc else (), v),
             "decision": self._decision,
+            "missing": self._missing,
             "changes": lambda v: "; ".join(self._change(bloc, one) for one in v),
             "why": self._days_off,
         }
@@ -146,6 +149,16 @@ class Wording:
             "upheld": _("được chấp thuận"),
             "dismissed": _("không được chấp thuận"),
         }.get(code, code)
+
+    def _missing(self, papers: list[str]) -> str:
+        """The papers that an award dossier lacks; none named: nothing was handed in."""
+        _ = self._words.gettext
+        names = {
+            "letter": _("tờ trình"),
+            "minutes": _("biên bản họp xét"),
+            "list": _("danh sách đề nghị"),
+        }
+        return ", ".join(names.get(one, one) for one in papers or names)
 
     def _days_off(self, days: list[str]) -> str:
         named = {day.on.isoformat(): day.name for day in self._plan.calendar.days_off}
@@ -234,6 +247,7 @@ def reason_in_words(reason: str, words: Words) -> str:
         Dropped.SILENCED: _("đang tắt theo yêu cầu"),
         Dropped.RETRACTED: _("đã được đính chính trước khi gửi"),
         Dropped.TAKEN_BACK_UNTOLD: _("chưa từng được gửi"),
+        Dropped.DONE: _("đã làm xong trước khi gửi"),
         Dropped.TAKEN_UP: _("đã có người tiếp nhận"),
         Held.WINDOW: _("chờ gộp"),
         Held.QUIET: _("chờ hết giờ nghỉ"),
@@ -241,6 +255,29 @@ def reason_in_words(reason: str, words: Words) -> str:
         Held.BUDGET: _("quá số thư trong ngày, chờ bản tổng hợp"),
         "": "",
     }.get(reason, reason)
+
+
+def withdrawn_in_words(why: str, words: Words) -> str:
+    """Why an alert that was told holds no more, and what that means for the reader."""
+    _ = words.gettext
+    told: dict[str, str] = {
+        Withdrawn.LIFTED: _(
+            "Cơ quan thường trực đã quyết định bỏ áp dụng trường hợp loại này. Anh/chị không cần làm gì thêm."
+        ),
+        Withdrawn.DUE_MOVED: _(
+            "Hạn đã được chuyển sang ngày khác, nên thông báo trước đây không còn đúng."
+        ),
+        Withdrawn.JUDGED_ANEW: _(
+            "Quyết định này đã được thay bằng một quyết định khác; xem kết quả mới trên trang của đơn vị."
+        ),
+        Withdrawn.SENT_BACK: _(
+            "Hồ sơ đã được trả lại để sửa, không còn chờ ký. Khi được kiểm tra lại, sẽ có thông báo mới."
+        ),
+    }
+    corrected = _(
+        "Thông báo trước đây không còn đúng: dữ liệu đã được đính chính. Anh/chị không cần làm gì thêm."
+    )
+    return told.get(why, corrected)
 
 
 def severity_in_words(severity: str, words: Words) -> str:

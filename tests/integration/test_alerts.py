@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from contracts.packages import PapersRecorded
 from contracts.plan import Plan
 from services.notifier.pipeline.send import Sender
 from services.notifier.reading import Ledger
@@ -262,6 +263,79 @@ async def test_a_correction_is_told_in_the_same_thread_to_those_who_were_told(
             assert "Đính chính" in told_in["Subject"]
 
 
+async def test_who_was_told_of_an_exclusion_hears_in_the_same_thread_that_it_was_lifted(
+    settings: Settings,
+) -> None:
+    """Also those to whom it went up; and a restart tells nobody anything twice."""
+    plan = calm("overdue-excluded", "threshold-up", window_minutes=0, escalate_after_hours=2)
+    async with stage_for(settings) as stage, catching(stage) as sender:
+        await begin(stage, plan)
+        stage.dossier("H1", UNIT, "2023-06-15")
+        stage.dossier("H2", UNIT, "2023-06-15")
+        await stage.at(local("2023-06-16", "08:00"))
+        for hour in (
+            "10:00",
+            "12:00",
+        ):  # the officer, head and standing office know; then the chair
+            await stage.at(local("2023-06-16", hour))
+        await sender.drain()
+        first = {n["contact"]: n["mail"] for n in await stage.notices(form="alert")}
+        assert set(first) == {f"o-{UNIT}", f"h-{UNIT}", "council", "standing", "chair"}
+        stage.lift(UNIT, "2023-06", "two-overdue-dossiers")
+        for minute in ("00", "01"):
+            await stage.at(local("2023-06-16", f"14:{minute}"))
+        await stage.start()
+        await stage.at(local("2023-06-16", "14:02"))
+        await sender.drain()
+        back = await stage.notices(form="retraction")
+        assert {n["contact"]: n["reply_to"] for n in back} == first
+        mails = await stage.mails(reply_to={"$ne": ""})
+        assert len(mails) == len(first)
+        for mail in mails:
+            caught = await stage.store.caught.find_one({"_id": f"{mail['_id']} {mail['to']}"})
+            assert caught is not None
+            told_in = read(caught["raw"])
+            assert told_in["In-Reply-To"] == told_in["References"] == mail["reply_to"]
+            body = told_in.get_body(("plain",))
+            assert body is not None
+            assert "bỏ áp dụng trường hợp loại này" in body.get_content()
+
+
+async def test_what_was_done_while_its_reminder_waited_is_not_asked_for(
+    settings: Settings,
+) -> None:
+    plan = calm(
+        "report-due-soon", "dossier-due-tomorrow", "award-dossier-soon", "dossier-overdue"
+    )
+    async with stage_for(settings) as stage:
+        await begin(stage, plan, UNIT, OTHER)
+        for unit in (UNIT, OTHER):
+            stage.dossier(f"H-{unit}", unit, "2023-06-12")
+        await stage.at(local("2023-06-09", "07:30"))
+        stage.report(UNIT, "2023-06", "2023-06-09")
+        stage.dossier(f"H-{UNIT}", UNIT, "2023-06-12", "2023-06-09")
+        await stage.at(local("2023-06-09", "07:41"))
+        assert {n["reason"] for n in await stage.notices(unit=UNIT)} == {"done_before_sending"}
+        assert {n["state"] for n in await stage.notices(unit=OTHER)} == {"mailed"}
+        stage.dossier("late", UNIT, "2023-06-19")
+        await stage.at(local("2023-06-20", "08:00"))
+        stage.dossier("late", UNIT, "2023-06-19", "2023-06-20")  # it was late all the same
+        await stage.at(local("2023-06-20", "08:11"))
+        assert {n["state"] for n in await stage.notices(rule="dossier-overdue", unit=UNIT)} == {
+            "mailed"
+        }
+        await stage.at(local("2024-01-02", "07:30"))
+        whole = PapersRecorded.model_validate(
+            PapersRecorded.example | {"at": START, "received_on": START.date(), "unit": UNIT}
+        )
+        stage.happen("papers", whole)
+        await stage.at(local("2024-01-02", "07:41"))
+        soon = await stage.notices(rule="award-dossier-soon")
+        assert Counter((n["unit"], n["state"]) for n in soon) == {
+            (UNIT, "dropped"): 2, (OTHER, "mailed"): 2
+        }  # fmt: skip
+
+
 async def test_what_is_corrected_before_it_is_sent_is_never_sent(settings: Settings) -> None:
     async with stage_for(settings) as stage:
         await begin(stage, calm("dossier-overdue"))
@@ -301,6 +375,25 @@ async def test_one_person_in_two_roles_is_told_once(settings: Settings) -> None:
         await stage.contacts(same)
         await stage.at(local("2023-06-09", "08:00"))
         assert len(await stage.mails()) == 1
+
+
+async def test_a_correction_after_a_kill_reaches_those_whose_mail_was_written(
+    settings: Settings,
+) -> None:
+    """The kill came after a mail was written and before its notices knew; the correction came meanwhile."""
+    async with stage_for(settings) as stage, catching(stage) as sender:
+        await begin(stage, calm("dossier-overdue", window_minutes=0))
+        stage.dossier("H1", UNIT, "2023-06-15")
+        kill_at(stage, "adopt_mails", after=False)
+        with pytest.raises(KilledError):
+            await stage.at(local("2023-06-16", "08:00"))
+        assert len(await stage.mails(step="new")) == 3
+        stage.dossier("H1", UNIT, "2023-06-15", "2023-06-15")
+        await restart(stage, sender)
+        await stage.at(local("2023-06-16", "08:01"))
+        await stage.at(local("2023-06-16", "08:02"))
+        assert len(await stage.notices(form="alert", state="mailed")) == 3
+        assert len(await stage.notices(form="retraction", state="mailed")) == 3
 
 
 class KilledError(Exception):

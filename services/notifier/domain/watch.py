@@ -20,8 +20,9 @@ from services.notifier.domain.happenings import of_plan_change
 from services.notifier.domain.levels import Levels
 from services.notifier.domain.occasions import Blank, Fate, Occasion, again, occasion_id
 from services.notifier.domain.picture import Picture
+from services.notifier.domain.reasons import Withdrawn
 
-RETRACTABLE: frozenset[Kind] = frozenset({"report", "dossier"})
+RETRACTABLE: frozenset[Kind] = frozenset({"report", "dossier", "deadline"})
 """Whose alerts can turn out to have been wrong."""
 NAMED = 20
 """Dossiers that an alert names at most."""
@@ -32,7 +33,8 @@ class Findings:
     """What one look found; written down as a whole before the next look."""
 
     occasions: list[Occasion] = field(default_factory=list)
-    retracted: list[str] = field(default_factory=list)
+    retracted: dict[str, Withdrawn] = field(default_factory=dict)
+    """Occasion -> why it holds no more."""
     levels: dict[str, str] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
@@ -71,6 +73,8 @@ class Watch:
         before = self.picture.publish(plan)
         if before is not None:
             self._plan_changes.append((before, plan, at))
+            mine = f"overdue|{plan.id}|"
+            self.picture.touched.update(c for c in self._overdue if c.startswith(mine))
 
     def tick(self, now: datetime) -> Findings:
         """What is to be told, and taken back, as of now."""
@@ -80,16 +84,27 @@ class Watch:
             happened.extend(of_plan_change(self.picture, before, after, at))
         self._plan_changes = []
         for occasion in happened:
-            self._raise(found, occasion)
-        touched, self.picture.touched = self.picture.touched, set()
-        counts: set[str] = set()
-        for key in sorted(touched | self._agenda.due(now)):
-            counts |= self._look(found, key, now)
-        for count in sorted(counts):
-            self._look_at_count(found, count)
+            if occasion.cause not in self.picture.undone:
+                self._raise(found, occasion)
+        self._look_again(found, now)
         for occasion in self.levels.tick(now, found.levels):
             self._raise(found, occasion)
         return found
+
+    def _look_again(self, found: Findings, now: datetime) -> None:
+        """Look at everything that a fact or the time touched."""
+        touched, self.picture.touched = self.picture.touched, set()
+        counts: set[str] = set()
+        for key in sorted(touched | self._agenda.due(now)):
+            match key.partition("|")[0]:
+                case "overdue":
+                    counts.add(key)
+                case "item" | "package":
+                    self._retract_undone(found, key)
+                case _:
+                    counts |= self._look(found, key, now)
+        for count in sorted(counts):
+            self._look_at_count(found, count)
 
     def excluded(self, plan: str, unit: str, today: date, month: str = "") -> bool:
         """Whether the unit is excluded, for one month or (none named) for any."""
@@ -104,6 +119,8 @@ class Watch:
     def _excluded_in(self, plan: str, unit: str, month: str, today: date) -> bool:
         bloc = _bloc(self.picture.plan_for(plan, month), unit)
         for rule in bloc.exclusions if bloc else ():
+            if self.picture.lifted(plan, unit, month, rule.code):
+                continue
             if isinstance(rule, OverdueDossiers):
                 late = self._overdue.get(f"overdue|{plan}|{unit}|{month}|{rule.code}", ())
                 if len(late) >= rule.at_least:
@@ -140,8 +157,17 @@ class Watch:
             if WATCHES.get(rule.watch) == owed.kind
             and rule.deadline in {None, owed.subject}
             and (when := _when(rule, bloc)) is not None
+            and not (rule.watch == "report_excluded" and self._is_lifted(owed, bloc))
         ]
         return stages_of(rules, owed.due_on, plan.workdays)
+
+    def _is_lifted(self, owed: Owed, bloc: Bloc | None) -> bool:
+        """Whether the exclusion for a late report was lifted."""
+        return any(
+            self.picture.lifted(owed.plan, owed.unit, owed.month, rule.code)
+            for rule in (bloc.exclusions if bloc else ())
+            if isinstance(rule, LateReport)
+        )
 
     def _count(self, key: str, owed: Owed | None, now: datetime) -> set[str]:
         """Move a dossier into or out of the counts of overdue ones; returns those that changed."""
@@ -181,8 +207,9 @@ class Watch:
         if not isinstance(rule, OverdueDossiers) or alerts is None:
             return
         dues = sorted((due, key) for key, due in self._overdue.get(count, {}).items())
-        holding: dict[str, int] = {}
+        holding: set[str] = set()
         excluded = len(dues) >= rule.at_least
+        lifted = self.picture.lifted(plan, unit, month, code)
         for alert in alerts.rules:
             limit = {"overdue_near": rule.at_least - 1, "overdue_excluded": rule.at_least}.get(
                 alert.watch
@@ -190,7 +217,11 @@ class Watch:
             if not limit or len(dues) < limit:
                 continue
             number = occasion_id(alert.code, plan, unit, f"{month}:{code}")
-            holding[number] = limit
+            if lifted and alert.watch == "overdue_excluded":
+                continue
+            holding.add(number)
+            if lifted:  # what was told of a near exclusion was true; nothing is near now
+                continue
             over = excluded and alert.watch == "overdue_near"
             blanks: dict[str, Blank] = {
                 "month": month,
@@ -208,7 +239,8 @@ class Watch:
                 ),
                 owed=count,
             )  # fmt: skip
-        self._retract(found, count, set(holding))
+        for wrong in self._wrong(count, holding):
+            self._take_back(found, wrong, Withdrawn.LIFTED if lifted else Withdrawn.CORRECTED)
 
     def _retract_wrong(
         self, found: Findings, key: str, stages: list[Stage], owed: Owed | None
@@ -224,23 +256,54 @@ class Watch:
             if rule.when is not None and rule.when.days_after is None
         }
         right |= {n for n in self._threads.get(key, ()) if n.partition("|")[0] in reminders}
-        self._retract(found, key, right)
+        for number in self._wrong(key, right):
+            self._take_back(found, number, self._why(number, owed))
 
-    def _retract(self, found: Findings, thread: str, right: set[str]) -> None:
+    def _why(self, number: str, owed: Owed | None) -> Withdrawn:
+        """Why a stage of an owed thing holds no more."""
+        if owed is None or owed.kind != "report":
+            return Withdrawn.CORRECTED
+        if number.partition("~")[0].rpartition("@")[2] != owed.due_on.isoformat():
+            return Withdrawn.DUE_MOVED
+        alerts = self.picture.newest(owed.plan).alerts
+        of_exclusion = {
+            rule.code
+            for rule in (alerts.rules if alerts else ())
+            if rule.watch == "report_excluded"
+        }
+        bloc = _bloc(self.picture.plan_for(owed.plan, owed.month), owed.unit)
+        if number.partition("|")[0] in of_exclusion and self._is_lifted(owed, bloc):
+            return Withdrawn.LIFTED
+        return Withdrawn.CORRECTED
+
+    def _retract_undone(self, found: Findings, thread: str) -> None:
+        """Take back what a later event undid."""
         for number in sorted(self._threads.get(thread, ())):
-            base = number.partition("~")[0]
-            if number not in right and base not in right and not self._known[number]:
-                self._known[number] = True
-                found.retracted.append(number)
+            why = self.picture.undone.get(number.split("|", 3)[3])
+            if why is not None:
+                self._take_back(found, number, why)
+
+    def _wrong(self, thread: str, right: set[str]) -> list[str]:
+        """What was told in a thread and is not right any more, also when it came true more than once."""
+        return [
+            number
+            for number in sorted(self._threads.get(thread, ()))
+            if number not in right and number.partition("~")[0] not in right
+        ]
+
+    def _take_back(self, found: Findings, number: str, why: Withdrawn) -> None:
+        if not self._known[number]:
+            self._known[number] = True
+            found.retracted[number] = why
 
     def _raise(self, found: Findings, occasion: Occasion, *, owed: str = "") -> None:
-        number = occasion.id
+        number, thread = occasion.id, owed or occasion.thread
         while self._known.get(number):
             number = again(number)
         if number in self._known:
             return
-        self.remember(number, owed, retracted=False)
-        found.occasions.append(replace(occasion, id=number, thread=owed))
+        self.remember(number, thread, retracted=False)
+        found.occasions.append(replace(occasion, id=number, thread=thread))
 
 
 def _bloc(plan: Plan, unit: str) -> Bloc | None:
@@ -275,7 +338,7 @@ def _blanks(stage: Stage, owed: Owed) -> Mapping[str, Blank]:
     named: dict[Kind, dict[str, Blank]] = {
         "report": {},
         "dossier": {"dossier": owed.subject},
-        "deadline": {"deadline": owed.subject},
+        "deadline": {"deadline": owed.subject, "missing": list(owed.missing)},
         "review": {},
         "appeal": {"appeal": owed.subject},
     }

@@ -30,6 +30,7 @@ DROPPED = Counter(
     "notifier_dropped_notices", "Notices that were not told, by reason.", ["reason"]
 )
 TOLD = frozenset({"mailed", "accepted", "failed"})
+OWED = frozenset({"report", "dossier", "deadline", "review", "appeal"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +60,9 @@ class Line:
         """Every stage once; `found`: there may be new occasions."""
         await self._read_contacts()
         if found or self._first:
+            await self._store.adopt_mails()  # else what a kill left there would look untold
             await self.route(now)
             await self.route_retractions(now)
-            await self._store.adopt_mails()
             self._first = False
         await self.route_acknowledgements(now)
         if self._tools.settings.escalations:
@@ -202,9 +203,9 @@ class Line:
         )
 
     def _done(self, occasion: Document) -> bool:
-        """What was owed came after all: nobody further up needs to hear of it."""
+        """What was owed came after all: nobody needs to be asked for it any more."""
         thread = occasion["thread"]
-        if thread.partition("|")[0] not in {"report", "deadline", "review", "appeal"}:
+        if thread.partition("|")[0] not in OWED:
             return False
         owed = self._watch.picture.owed(thread)
         return owed is None or owed.done_on is not None
@@ -248,7 +249,9 @@ class Line:
         elif notice["person"] not in self._people:
             why = Dropped.NO_CONTACT
         elif notice["form"] == "alert":
-            why = self._muted(notice, found[2], silences, now)
+            why = self._needless(notice, found[2]) or self._muted(
+                notice, found[2], silences, now
+            )
         if why is not None:
             DROPPED.labels(why).inc()
             changes.append((notice["_id"], {"state": "dropped", "reason": why}))
@@ -257,6 +260,12 @@ class Line:
             changes.append((notice["_id"], {"ready_at": until, "reason": Held.QUIET}))
             return False
         return True
+
+    def _needless(self, notice: Document, rule: AlertRule) -> Dropped | None:
+        """Whether what it asks for was done while it waited; what is told of late things that count stays."""
+        stays = rule.even_if_done or rule.when is None
+        done = not stays and self._done({"thread": notice.get("thread", "")})
+        return Dropped.DONE if done else None
 
     def _muted(
         self, notice: Document, rule: AlertRule, silences: list[Document], now: datetime
@@ -353,6 +362,7 @@ def _notice(occasion: Document, contact: Contact, form: Form, now: datetime) -> 
         "plan": occasion["plan"],
         "unit": occasion["unit"],
         "month": occasion["month"],
+        "thread": occasion["thread"],
         "severity": occasion["severity"],
         "form": form,
         "at": occasion["at"],
