@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -131,7 +131,11 @@ def certificate(folder: Path) -> tuple[Path, Path]:
 
 @asynccontextmanager
 async def serving(
-    handler: Nasty, files: tuple[Path, Path] | None = None, *, implicit: bool = False
+    handler: Nasty,
+    files: tuple[Path, Path] | None = None,
+    *,
+    implicit: bool = False,
+    protocol: Callable[..., SMTP] = SMTP,
 ) -> AsyncIterator[int]:
     """A server on a free port; with a certificate it wants TLS and a sign-in."""
     context = None
@@ -146,7 +150,7 @@ async def serving(
         }  # fmt: skip
     loop = asyncio.get_running_loop()
     server = await loop.create_server(
-        lambda: SMTP(handler, hostname="relay.example.invalid", timeout=30, **secured),
+        lambda: protocol(handler, hostname="relay.example.invalid", timeout=30, **secured),
         HOST,
         0,
         ssl=context if implicit else None,

@@ -59,8 +59,11 @@ class Line:
     async def run(self, now: datetime, *, found: bool) -> None:
         """Every stage once; `found`: there may be new occasions."""
         await self._read_contacts()
+        if self._first:
+            await (
+                self._store.adopt_mails()
+            )  # before retractions, to which they would look untold
         if found or self._first:
-            await self._store.adopt_mails()  # else what a kill left there would look untold
             await self.route(now)
             await self.route_retractions(now)
             self._first = False
