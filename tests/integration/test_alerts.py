@@ -2,12 +2,11 @@
 
 import asyncio
 from collections import Counter
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
 
-from contracts.packages import PapersRecorded
 from contracts.plan import Plan
 from services.notifier.pipeline.send import Sender
 from services.notifier.reading import Ledger
@@ -325,10 +324,7 @@ async def test_what_was_done_while_its_reminder_waited_is_not_asked_for(
             "mailed"
         }
         await stage.at(local("2024-01-02", "07:30"))
-        whole = PapersRecorded.model_validate(
-            PapersRecorded.example | {"at": START, "received_on": START.date(), "unit": UNIT}
-        )
-        stage.happen("papers", whole)
+        stage.papers(UNIT, date(2024, 1, 2), [])
         await stage.at(local("2024-01-02", "07:41"))
         soon = await stage.notices(rule="award-dossier-soon")
         assert Counter((n["unit"], n["state"]) for n in soon) == {

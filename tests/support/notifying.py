@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from contracts.calendar import LOCAL
 from contracts.events import DossierRecorded, ExclusionLifted, ReportReceived
+from contracts.packages import PapersRecorded
 from contracts.plan import Plan
 from contracts.wire import fact_id, to_event, to_line
 from services.notifier.application import Notifier
@@ -158,6 +159,18 @@ class Stage:
             "received_at": local(day, "10:00").isoformat(),
         }
         self.happen("report", to_event(fields | more))
+
+    def papers(self, unit: str, day: date, missing: list[str]) -> None:
+        """A unit's award dossier is now so."""
+        fields = PapersRecorded.example | {
+            "plan": PLAN.id,
+            "unit": unit,
+            "version": len(self.journal) + 1,
+            "missing": missing,
+            "received_on": None if missing else day,
+            "at": local(day, "10:00"),
+        }
+        self.happen("papers", PapersRecorded.model_validate(fields))
 
     def lift(self, unit: str, month: str, rule: str, **more: Any) -> None:
         """The office lifts an exclusion."""
