@@ -120,21 +120,22 @@ class Ledger:
         with_alerts = [plan for plan in self._plans.values() if plan.alerts is not None]
         return sorted(with_alerts, key=lambda plan: plan.starts_on, reverse=True)
 
-    def alert(self, occasion: Document, words: Words) -> Alert | None:
+    def alert(self, occasion: Document, words: Words, role: str = "head") -> Alert | None:
         """An occasion in words; None when its plan has that alert no longer."""
         plan = self._plans.get(occasion["plan"])
         rule = rule_of(plan, occasion["rule"])
-        return (
-            None if plan is None or rule is None else Wording(plan, words).alert(rule, occasion)
-        )
+        if plan is None or rule is None:
+            return None
+        return Wording(plan, words).alert(rule, occasion, role)
 
     async def open_alerts(self, who: Principal, words: Words) -> list[tuple[Document, Alert]]:
-        """What concerns the units of an officer or head, and was neither taken up nor taken back."""
+        """What concerns the units of an officer or head, and was neither done, nor taken up, nor taken back."""
         scopes = [who.grants[role] for role in (Role.OFFICER, Role.HEAD) if role in who.grants]
         wanted: dict[str, Any] = {
             "fate": "raised",
             "retracted_at": None,
             "acknowledged_at": None,
+            "over_at": None,
             "at": {"$gt": self.clock.now() - timedelta(days=OPEN_DAYS)},
             "unit": {"$ne": ""},
         }
@@ -253,7 +254,7 @@ class Ledger:
         occasion = sample_occasion(plan, rule, self.clock.now())
         wording = Wording(plan, words)
         base = self.settings.public_url.rstrip("/")
-        alert = wording.alert(rule, occasion)
+        alert = wording.alert(rule, occasion, rule.audience[0])
         link = f"{base}/alerts" if rule.escalates else ""
         name = words.gettext("Người nhận mẫu")
         contact = Contact("", name, "mau@example.invalid", "head", (), words.lang)

@@ -46,7 +46,7 @@ class NotifierStore:
 
     async def known(self) -> list[Document]:
         """Every occasion written down, with what it hangs on."""
-        fields = {"thread": 1, "retracted_at": 1}
+        fields = {"thread": 1, "retracted_at": 1, "over_at": 1}
         return await self.occasions.find({}, fields).to_list(None)
 
     async def read_levels(self) -> dict[str, str]:
@@ -72,6 +72,13 @@ class NotifierStore:
             [
                 UpdateOne(one, {"$set": {"retracted_at": now, "retracted_why": why}})
                 for one, why in open_ones
+            ]
+        ):
+            await write_all(self.occasions, some)
+        for some in _portions(
+            [
+                UpdateOne({"_id": number}, {"$set": {"over_at": now if over else None}})
+                for number, over in found.over.items()
             ]
         ):
             await write_all(self.occasions, some)
@@ -215,6 +222,7 @@ def as_document(occasion: Occasion, now: datetime) -> Document:
         "raised_at": now,
         "retracted_at": None,
         "retracted_why": "",
+        "over_at": None,
         "acknowledged_at": None,
         "acknowledged_by": None,
         "acknowledgement": None,

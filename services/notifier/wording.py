@@ -13,6 +13,19 @@ from services.notifier.domain.reasons import Dropped, Held, Withdrawn
 from services.runtime.mongo import Document
 from services.runtime.web.i18n import Words
 
+_PLACES = {
+    "package_ready": "/packages",
+    "plan_changed": "/plans/{plan}",
+    "deadline_due": "/packages/dossiers/{plan}/{period}",
+    "review_waiting": "/review",
+    "appeal_due": "/review/appeals",
+}
+"""Watched -> the page where one acts, whoever one is."""
+_OF_REPORT = frozenset(
+    {"report_due", "report_excluded", "due_moved", "item_reviewed", "appeal_decided"}
+)
+"""What an officer or head acts on in the report of its month; others read the unit's page."""
+_REPORTING = frozenset({"officer", "head"})
 _SPACES = re.compile(r"\s+")
 
 
@@ -43,8 +56,8 @@ class Wording:
         self._plan = plan
         self._words = words
 
-    def alert(self, rule: AlertRule, occasion: Document) -> Alert:
-        """The alert of an occasion."""
+    def alert(self, rule: AlertRule, occasion: Document, role: str = "head") -> Alert:
+        """The alert of an occasion, with the page where somebody in this role acts."""
         values = self._values(occasion)
         title, fact, todo = (
             _fill(in_language(text, self._words), values)
@@ -56,7 +69,7 @@ class Wording:
             todo=todo,
             clause=rule.clause,
             severity=rule.severity,
-            path=self._path(rule, occasion),
+            path=self._path(rule, occasion, role),
             unit=self.unit(occasion["unit"]),
             occasion=occasion["_id"],
         )
@@ -116,7 +129,7 @@ class Wording:
             "deadline": lambda v: self._named(self._plan.deadlines, v),
             "target": lambda v: self._target(bloc, v),
             "about": lambda v: self._named(bloc.exclusions if bloc else (), v),
-            "decision": self._decision,
+            "decision": lambda v: decision_in_words(v, words),
             "missing": self._missing,
             "changes": lambda v: "; ".join(self._change(bloc, one) for one in v),
             "why": self._days_off,
@@ -137,18 +150,6 @@ class Wording:
     def _target(self, bloc: Bloc | None, code: str) -> str:
         found = bloc.indicator(code) if bloc else None
         return code if found is None else in_language(found.target, self._words)
-
-    def _decision(self, code: str) -> str:
-        _ = self._words.gettext
-        return {
-            "accepted": _("được chấp nhận"),
-            "corrected": _("được chấp nhận với số liệu đã sửa"),
-            "returned": _("bị trả lại để bổ sung"),
-            "rejected": _("không được chấp nhận"),
-            "reopened": _("được mở lại để xem xét"),
-            "upheld": _("được chấp thuận"),
-            "dismissed": _("không được chấp thuận"),
-        }.get(code, code)
 
     def _missing(self, papers: list[str]) -> str:
         """The papers that an award dossier lacks; none named: nothing was handed in."""
@@ -200,13 +201,14 @@ class Wording:
                 name = self._named(bloc.exclusions if bloc else (), code)
                 return words.gettext("điều kiện loại thay đổi: %(rule)s", rule=name)
 
-    def _path(self, rule: AlertRule, occasion: Document) -> str:
+    def _path(self, rule: AlertRule, occasion: Document, role: str) -> str:
         plan, unit = quote(self._plan.id), quote(occasion["unit"])
         month = occasion["month"] or f"{self._plan.ends_on.year}"
-        if rule.watch == "package_ready":
-            return "/packages"
-        if rule.watch == "plan_changed":
-            return f"/plans/{plan}"
+        reported = occasion["month"] or occasion["blanks"].get("month", "")
+        if rule.watch in _PLACES:
+            return _PLACES[rule.watch].format(plan=plan, period=self._plan.ends_on.year)
+        if rule.watch in _OF_REPORT and role in _REPORTING and reported:
+            return f"/submit/{plan}/{unit}/{reported}"
         indicator = occasion["blanks"].get("indicator")
         chosen = f"&indicator={quote(indicator)}" if isinstance(indicator, str) else ""
         return f"/units/{plan}/{unit}?period={month}{chosen}"
@@ -255,6 +257,30 @@ def reason_in_words(reason: str, words: Words) -> str:
         Held.BUDGET: _("quá số thư trong ngày, chờ bản tổng hợp"),
         "": "",
     }.get(reason, reason)
+
+
+def decision_in_words(code: str, words: Words) -> str:
+    """What was decided on an item or an appeal."""
+    _ = words.gettext
+    return {
+        "accepted": _("được chấp nhận"),
+        "corrected": _("được chấp nhận với số liệu đã sửa"),
+        "returned": _("bị trả lại để bổ sung"),
+        "rejected": _("không được chấp nhận"),
+        "reopened": _("được mở lại để xem xét"),
+        "upheld": _("được chấp thuận"),
+        "dismissed": _("không được chấp thuận"),
+    }.get(code, code)
+
+
+def rule_in_words(rule: AlertRule, words: Words) -> str:
+    """A kind of alert by its title, for lists to choose from: what is different each time is left open."""
+    title = in_language(rule.title, words).removeprefix("{unit}: ")
+    if rule.decisions:
+        told = " / ".join(decision_in_words(one, words) for one in rule.decisions)
+        title = title.replace("{decision}", told)
+    text = BLANK.sub("…", title)
+    return text[:1].upper() + text[1:]
 
 
 def withdrawn_in_words(why: str, words: Words) -> str:

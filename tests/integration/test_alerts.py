@@ -10,7 +10,10 @@ import pytest
 from contracts.plan import Plan
 from services.notifier.pipeline.send import Sender
 from services.notifier.reading import Ledger
+from services.runtime.auth import Principal, Role
 from services.runtime.settings import Settings
+from services.runtime.web import i18n
+from services.runtime.web.site import HERE
 from tests.support.notifying import (
     PLAN,
     START,
@@ -330,6 +333,37 @@ async def test_what_was_done_while_its_reminder_waited_is_not_asked_for(
         assert Counter((n["unit"], n["state"]) for n in soon) == {
             (UNIT, "dropped"): 2, (OTHER, "mailed"): 2
         }  # fmt: skip
+
+
+async def test_a_heads_page_shows_what_is_left_to_do_also_after_a_restart(
+    settings: Settings,
+) -> None:
+    head = Principal("a-head", {Role.HEAD: frozenset({UNIT})}, local("2100-01-01"))
+    async with stage_for(settings) as stage:
+        plan = calm("report-missed", "report-excluded", "overdue-near", "overdue-excluded")
+        await begin(stage, plan)
+        ledger = Ledger(stage.store, stage.clock, stage.settings)
+        ledger.publish(plan)
+        words = i18n.load([HERE / "locale"])["vi"]
+
+        async def shown() -> list[str]:
+            return sorted(o["rule"] for o, _ in await ledger.open_alerts(head, words))
+
+        stage.dossier("H1", UNIT, "2023-06-14")
+        await stage.at(local("2023-06-15", "08:00"))
+        assert await shown() == ["overdue-near", "report-missed"]
+        stage.dossier("H2", UNIT, "2023-06-14")
+        await stage.at(local("2023-06-15", "09:00"))
+        assert await shown() == ["overdue-excluded", "report-missed"]
+        stage.report(UNIT, "2023-06", "2023-06-15")
+        await stage.at(local("2023-06-15", "11:00"))
+        assert await shown() == ["overdue-excluded"]
+        await stage.start()
+        await stage.at(local("2023-06-15", "12:00"))
+        assert await shown() == ["overdue-excluded"]
+        stage.lift(UNIT, "2023-06", "two-overdue-dossiers")
+        await stage.at(local("2023-06-15", "13:00"))
+        assert await shown() == []
 
 
 async def test_what_is_corrected_before_it_is_sent_is_never_sent(settings: Settings) -> None:

@@ -307,6 +307,31 @@ def test_an_exclusion_for_fewer_days_than_a_new_version_says_is_taken_back() -> 
     assert excluded in watch.tick(local("2023-07-12", "08:00")).retracted
 
 
+def test_nothing_is_left_to_do_about_what_was_done_and_an_exclusion_stays() -> None:
+    watch = _watch()
+    stated(watch.picture, "H1", UNIT, "2023-07-10")
+    stated(watch.picture, "H2", UNIT, "2023-07-12")
+    near = f"overdue-near|{PLAN.id}|{UNIT}|2023-07:two-overdue-dossiers"
+    overdue = f"dossier-overdue|{PLAN.id}|{UNIT}|dvc.haugiang H1@2023-07-10"
+    missed = f"report-missed|{PLAN.id}|{UNIT}|2023-07@2023-07-14"
+    soon = overdue.replace("overdue", "due-tomorrow")
+    watch.tick(local("2023-07-08", "00:00"))
+    assert watch.tick(local("2023-07-11", "00:00")).over[soon]
+    assert watch.tick(local("2023-07-13", "00:00")).over[near]
+    stated(watch.picture, "H1", UNIT, "2023-07-10", "2023-07-13")
+    assert watch.tick(local("2023-07-13", "11:00")).over[overdue]
+    assert missed not in watch.tick(local("2023-07-15", "00:00")).over
+    assert watch.tick(local("2023-07-15", "14:00")).over[missed]  # a later stage is told
+    late = f"report-late-2|{PLAN.id}|{UNIT}|2023-07@2023-07-14"
+    watch.tick(local("2023-07-16", "08:00"))
+    reported(watch.picture, UNIT, "2023-07", "2023-07-16")
+    over = watch.tick(local("2023-07-16", "11:00")).over
+    assert over[late]
+    assert not [n for n in over if n.startswith(("report-excluded", "overdue-excluded"))]
+    reported(watch.picture, UNIT, "2023-07", "2023-07-16", state="rejected")
+    assert watch.tick(local("2023-07-16", "12:00")).over[late] is False
+
+
 def test_two_dossiers_at_once_tell_of_the_exclusion_and_not_of_the_warning() -> None:
     watch = _watch()
     stated(watch.picture, "H1", UNIT, "2023-07-10")

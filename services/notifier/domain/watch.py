@@ -35,10 +35,12 @@ class Findings:
     occasions: list[Occasion] = field(default_factory=list)
     retracted: dict[str, Withdrawn] = field(default_factory=dict)
     """Occasion -> why it holds no more."""
+    over: dict[str, bool] = field(default_factory=dict)
+    """Occasion -> whether nothing is left to do about it, where that changed."""
     levels: dict[str, str] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return bool(self.occasions or self.retracted or self.levels)
+        return bool(self.occasions or self.retracted or self.over or self.levels)
 
 
 class Watch:
@@ -50,6 +52,7 @@ class Watch:
         self._agenda = Agenda()
         self._known: dict[str, bool] = {}
         """Occasion -> whether it was retracted."""
+        self._over: set[str] = set()
         self._threads: dict[str, set[str]] = {}
         self._overdue: dict[str, dict[str, date]] = {}
         """`overdue|plan|unit|month|rule` -> overdue dossier -> its due date."""
@@ -58,9 +61,13 @@ class Watch:
         self._plan_changes: list[tuple[Plan, Plan, datetime]] = []
         self._happened: list[Occasion] = []
 
-    def remember(self, number: str, thread: str, *, retracted: bool) -> None:
+    def remember(
+        self, number: str, thread: str, *, retracted: bool, over: bool = False
+    ) -> None:
         """An occasion that was written down before this start."""
         self._known[number] = retracted
+        if over:
+            self._over.add(number)
         if thread:
             self._threads.setdefault(thread, set()).add(number)
 
@@ -142,8 +149,11 @@ class Watch:
             for stage, tell in due_stages(stages, owed, now):
                 fate: Fate = "raised" if tell else "overslept"
                 self._raise(found, replace(_of_stage(stage, owed), fate=fate), owed=key)
-        if key.partition("|")[0] in RETRACTABLE:
-            self._retract_wrong(found, key, stages, owed)
+        told = self._threads.get(key)
+        if told:
+            if key.partition("|")[0] in RETRACTABLE:
+                self._retract_wrong(found, key, stages, owed)
+            self._close(found, key, told - _still_open(told, stages, owed))
         return counts
 
     def _stages(self, owed: Owed) -> list[Stage]:
@@ -222,7 +232,7 @@ class Watch:
             holding.add(number)
             if lifted:  # what was told of a near exclusion was true; nothing is near now
                 continue
-            over = excluded and alert.watch == "overdue_near"
+            overtaken = excluded and alert.watch == "overdue_near"
             blanks: dict[str, Blank] = {
                 "month": month,
                 "count": limit,
@@ -235,10 +245,14 @@ class Watch:
                 found,
                 Occasion(
                     number, alert.code, plan, unit, at, alert.severity, count, month, blanks,
-                    "overslept" if over else "raised",
+                    "overslept" if overtaken else "raised",
                 ),
                 owed=count,
             )  # fmt: skip
+        near = {a.code for a in alerts.rules if a.watch == "overdue_near"}
+        told = self._threads.get(count, set())
+        over = {n for n in told if n.partition("|")[0] in near and (excluded or lifted)}
+        self._close(found, count, over)
         for wrong in self._wrong(count, holding):
             self._take_back(found, wrong, Withdrawn.LIFTED if lifted else Withdrawn.CORRECTED)
 
@@ -276,6 +290,20 @@ class Watch:
             return Withdrawn.LIFTED
         return Withdrawn.CORRECTED
 
+    def _close(self, found: Findings, thread: str, over: set[str]) -> None:
+        """Note about which alerts of a thread nothing is left to do; an exclusion stays until somebody takes it up."""
+        alerts = self.picture.newest(thread.split("|")[1]).alerts
+        stays = {
+            rule.code
+            for rule in (alerts.rules if alerts else ())
+            if rule.severity == "exclusion"
+        }
+        for number in sorted(self._threads.get(thread, ())):
+            is_over = number in over and number.partition("|")[0] not in stays
+            if is_over != (number in self._over):
+                found.over[number] = is_over
+                self._over ^= {number}
+
     def _retract_undone(self, found: Findings, thread: str) -> None:
         """Take back what a later event undid."""
         for number in sorted(self._threads.get(thread, ())):
@@ -309,6 +337,17 @@ class Watch:
 def _bloc(plan: Plan, unit: str) -> Bloc | None:
     found = plan.unit(unit)
     return None if found is None else plan.bloc(found.bloc)
+
+
+def _still_open(told: set[str], stages: list[Stage], owed: Owed | None) -> set[str]:
+    """The latest of the stages that were told, while the thing is not done: it has overtaken the others."""
+    if owed is None or owed.done_on is not None:
+        return set()
+    ids = [_of_stage(stage, owed).id for stage in stages]
+    latest = max(
+        (ids.index(b) for n in told if (b := n.partition("~")[0]) in ids), default=None
+    )
+    return set() if latest is None else {n for n in told if n.partition("~")[0] == ids[latest]}
 
 
 def _when(rule: AlertRule, bloc: Bloc | None) -> When | None:

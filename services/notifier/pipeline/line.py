@@ -6,18 +6,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from prometheus_client import Counter
-
 from contracts.calendar import local_date
 from contracts.plan import AlertRule, Alerts, Plan
 from services.notifier.domain.hours import after_working_hours
 from services.notifier.domain.reasons import Dropped, Held
 from services.notifier.domain.watch import Watch
 from services.notifier.pipeline.compose import Composer, Item, Signer, subject_of
-from services.notifier.pipeline.dedupe import Form, notice_id
 from services.notifier.pipeline.group import Letter, grouped, message_id, over_budget
 from services.notifier.pipeline.mute import mutes, next_digest, quiet_until, silenced_by
-from services.notifier.pipeline.route import Contact, Directory
+from services.notifier.pipeline.notices import DROPPED, dropped_of, follow_up, notice_of
+from services.notifier.pipeline.route import Contact, Directory, as_contact
 from services.notifier.settings import NotifierSettings
 from services.notifier.store import NotifierStore
 from services.notifier.wording import Wording
@@ -26,9 +24,6 @@ from services.runtime.mongo import Document
 from services.runtime.web.formats import Lang
 from services.runtime.web.i18n import Words
 
-DROPPED = Counter(
-    "notifier_dropped_notices", "Notices that were not told, by reason.", ["reason"]
-)
 TOLD = frozenset({"mailed", "accepted", "failed"})
 OWED = frozenset({"report", "dossier", "deadline", "review", "appeal"})
 
@@ -105,17 +100,17 @@ class Line:
     def _notices_of(self, occasion: Document, now: datetime) -> list[Document]:
         found = self._rule(occasion)
         if found is None:
-            return [_dropped(occasion, Dropped.NO_RULE, now)]
+            return [dropped_of(occasion, Dropped.NO_RULE, now)]
         plan, alerts, rule = found
         contacts = self._directory.recipients(plan, rule, occasion["unit"])
         if not contacts:
-            return [_dropped(occasion, Dropped.NO_CONTACT, now)]
+            return [dropped_of(occasion, Dropped.NO_CONTACT, now)]
         ready = now + timedelta(minutes=alerts.window_minutes)
         reason = Held.WINDOW
         if rule.digest:
             ready, reason = next_digest(alerts, now), Held.DIGEST
         return [
-            _notice(occasion, contact, "alert", now)
+            notice_of(occasion, contact, "alert", now)
             | {"ready_at": ready, "reason": reason, "digest": rule.digest}
             for contact in contacts
         ]
@@ -140,10 +135,10 @@ class Line:
                     [(n["_id"], drop) for n in told if n["state"] == "waiting"]
                 )
                 if not told:
-                    untold = _dropped(occasion, Dropped.TAKEN_BACK_UNTOLD, now)
+                    untold = dropped_of(occasion, Dropped.TAKEN_BACK_UNTOLD, now)
                     await self._store.add_notices([untold])
                 await self._store.add_notices(
-                    [_follow_up(n, "retraction", now) for n in told if n["state"] in TOLD]
+                    [follow_up(n, "retraction", now) for n in told if n["state"] in TOLD]
                 )
             await self._store.done_with((o["_id"] for o in occasions), "retracted")
 
@@ -162,7 +157,7 @@ class Line:
                 [(n["_id"], drop) for n in others if n["state"] == "waiting"]
             )
             await self._store.add_notices(
-                [_follow_up(n, "handled", now) for n in others if n["state"] in TOLD]
+                [follow_up(n, "handled", now) for n in others if n["state"] in TOLD]
             )
             await self._store.occasions.update_one(
                 {"_id": occasion["_id"]}, {"$set": {"acknowledgement": "done"}}
@@ -187,7 +182,7 @@ class Line:
                 contacts = [c for c in reached if c.person not in told]
             await self._store.add_notices(
                 [
-                    _notice(occasion, c, "alert", now)
+                    notice_of(occasion, c, "alert", now)
                     | {"reason": Held.WINDOW, "digest": False, "level": level}
                     for c in contacts
                 ]
@@ -346,78 +341,9 @@ class Line:
         self, notice: Document, occasion: Document, wording: Wording, rule: AlertRule
     ) -> Item:
         base = self._tools.settings.public_url.rstrip("/")
-        alert = wording.alert(rule, occasion)
+        alert = wording.alert(rule, occasion, notice["role"])
         asked = rule.escalates and notice["form"] == "alert"
         link = f"{base}/alerts/ack/{self._tools.signer.sign(notice['_id'])}" if asked else ""
         return Item(
             alert, notice["form"], base + alert.path, link, wording.note(notice, occasion)
         )
-
-
-def _notice(occasion: Document, contact: Contact, form: Form, now: datetime) -> Document:
-    return {
-        "_id": notice_id(occasion["_id"], contact.person, form),
-        "occasion": occasion["_id"],
-        "person": contact.person,
-        "contact": contact.code,
-        "role": contact.role,
-        "rule": occasion["rule"],
-        "plan": occasion["plan"],
-        "unit": occasion["unit"],
-        "month": occasion["month"],
-        "thread": occasion["thread"],
-        "severity": occasion["severity"],
-        "form": form,
-        "at": occasion["at"],
-        "made_at": now,
-        "ready_at": now,
-        "state": "waiting",
-        "reason": "",
-        "digest": False,
-        "level": 0,
-        "mail": None,
-    }
-
-
-def _dropped(occasion: Document, why: Dropped, now: datetime) -> Document:
-    """The ledger's line for an occasion that reached nobody."""
-    DROPPED.labels(why).inc()
-    nobody = Contact("", "", "", "head", ())
-    notice = _notice(occasion, nobody, "alert", now)
-    return notice | {
-        "_id": notice_id(occasion["_id"], "", "alert"),
-        "person": "",
-        "role": "",
-        "state": "dropped",
-        "reason": why,
-    }
-
-
-def _follow_up(notice: Document, form: Form, now: datetime) -> Document:
-    """A later word to somebody who was told, in the same thread."""
-    return notice | {
-        "_id": notice_id(notice["occasion"], notice["person"], form),
-        "form": form,
-        "severity": "notice",
-        "made_at": now,
-        "ready_at": now,
-        "state": "waiting",
-        "reason": "",
-        "digest": False,
-        "reply_to": notice["mail"],
-        "mail": None,
-    }
-
-
-def as_contact(stored: Document) -> Contact:
-    """A contact as it was stored."""
-    return Contact(
-        stored["_id"],
-        stored["name"],
-        stored["email"],
-        stored["role"],
-        tuple(stored["units"]),
-        stored["lang"],
-        tuple(stored["alerts"]),
-        stored["channel"],
-    )
