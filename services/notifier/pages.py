@@ -17,6 +17,7 @@ from services.notifier.wording import (
     rule_in_words,
     severity_in_words,
     state_in_words,
+    withdrawn_in_words,
 )
 from services.runtime.access.guard import Guard
 from services.runtime.access.rules import access, all_of, everybody
@@ -363,5 +364,6 @@ _TOOLS = (
     state_in_words,
     role_in_words,
     form_in_words,
+    withdrawn_in_words,
 )
 """Functions that the templates call."""

@@ -13,7 +13,7 @@ from typing import Any
 from contracts.events import PlanPublished
 from contracts.plan import AlertRule, Audience, Plan
 from services.notifier.pipeline.compose import Item, subject_of
-from services.notifier.pipeline.group import Letter, message_id
+from services.notifier.pipeline.group import SEVERITIES, Letter, message_id
 from services.notifier.pipeline.line import Tools
 from services.notifier.pipeline.route import Contact
 from services.notifier.samples import sample_occasion
@@ -129,7 +129,7 @@ class Ledger:
         return Wording(plan, words).alert(rule, occasion, role)
 
     async def open_alerts(self, who: Principal, words: Words) -> list[tuple[Document, Alert]]:
-        """What concerns the units of an officer or head, and was neither done, nor taken up, nor taken back."""
+        """What concerns the units of an officer or head and is not done, taken up or taken back; gravest first."""
         scopes = [who.grants[role] for role in (Role.OFFICER, Role.HEAD) if role in who.grants]
         wanted: dict[str, Any] = {
             "fate": "raised",
@@ -142,6 +142,9 @@ class Ledger:
         if all(scopes):
             wanted["unit"] = {"$in": sorted(frozenset().union(*scopes))}
         found = await self.store.occasions.find(wanted).sort("at", -1).to_list(PAGE * 2)
+        found.sort(
+            key=lambda one: SEVERITIES.index(one["severity"])
+        )  # the latest first in each
         told = [(one, self.alert(one, words)) for one in found]
         return [(one, alert) for one, alert in told if alert is not None]
 

@@ -89,7 +89,7 @@ class Wording:
         """What is only true of this notice: why somebody further up is told, or who took it up."""
         _ = self._words.gettext
         if notice["form"] == "handled":
-            moment = self._words.moment(occasion["acknowledged_at"])
+            moment = self._words.minute(occasion["acknowledged_at"])
             return _("Đã có người tiếp nhận lúc %(moment)s.", moment=moment)
         if notice["form"] == "retraction":
             return withdrawn_in_words(occasion.get("retracted_why", ""), self._words)

@@ -239,6 +239,22 @@ async def test_what_was_done_in_the_meantime_goes_no_further_up(settings: Settin
         assert {n["unit"] for n in await stage.notices(role="standing")} == {OTHER}
 
 
+async def test_what_a_later_stage_overtook_goes_no_further_up(settings: Settings) -> None:
+    plan = calm("report-late-2", "report-excluded", window_minutes=0, escalate_after_hours=11)
+    async with stage_for(settings) as stage:
+        await begin(stage, plan)
+        await stage.at(local("2023-06-16", "08:00"))
+        await stage.at(local("2023-06-17", "08:00"))  # the exclusion is told
+        await stage.until(local("2023-06-21", "08:00"), timedelta(hours=3))
+        roles = {n["rule"]: set[str]() for n in await stage.notices(unit=UNIT)}
+        for notice in await stage.notices(unit=UNIT):
+            roles[notice["rule"]].add(notice["role"])
+        assert roles == {
+            "report-late-2": {"officer", "head"},
+            "report-excluded": {"officer", "head", "standing", "chair"},
+        }
+
+
 async def test_a_correction_is_told_in_the_same_thread_to_those_who_were_told(
     settings: Settings,
 ) -> None:

@@ -168,7 +168,11 @@ class Line:
         due = {"escalate_at": {"$lte": now}}
         for occasion in await self._store.occasions.find(due).to_list(1_000):
             found = self._rule(occasion)
-            over = occasion.get("acknowledgement") or occasion["retracted_at"] is not None
+            over = (
+                occasion.get("acknowledgement")
+                or occasion["retracted_at"] is not None
+                or occasion.get("over_at") is not None  # done, or overtaken by a later stage
+            )
             if found is None or over or self._done(occasion):
                 await self._escalate_again(occasion, None, occasion["level"])
                 continue
