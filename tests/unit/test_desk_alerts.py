@@ -101,6 +101,12 @@ async def test_a_report_that_waits_is_the_standing_offices_until_every_item_is_d
     assert "review-waiting" not in withdrawn.told(local("2023-07-20"))
 
 
+async def test_a_report_that_claims_nothing_waits_for_nobody() -> None:
+    desk = Desk()
+    await desk.comes(MADE | {"indicators": []})
+    assert "review-waiting" not in desk.told(local("2023-07-20"))
+
+
 async def test_a_decision_that_arrives_before_its_report_counts() -> None:
     desk = Desk()
     await desk.comes(REVIEWED, REVIEWED | {"id": "b", "indicator": "X2"})
@@ -159,6 +165,44 @@ async def test_a_verdict_that_an_appeal_corrects_is_taken_back() -> None:
     assert [number.partition("|")[0] for number in found.retracted] == ["item-returned"]
     assert {str(why) for why in found.retracted.values()} == {"judged_anew"}
     assert "item-verified" in {o.rule for o in found.occasions}
+
+
+async def test_a_decision_that_the_office_takes_back_waits_at_its_desk_again() -> None:
+    reopened = REVIEWED | {
+        "id": "r3",
+        "decision": "reopened",
+        "at": local("2023-07-13", "09:00"),
+    }
+    made = MADE | {"indicators": ["X5"]}
+    for order in permutations([made, VERDICTS[0], reopened]):
+        desk = Desk()
+        await desk.comes(*order)
+        assert desk.told(local("2023-07-13", "10:00")) == ["item-reopened"]
+        assert desk.told(local("2023-07-15", "07:30")) == ["review-waiting"]
+    desk = Desk()
+    await desk.comes(made, VERDICTS[0])
+    desk.told(local("2023-07-12", "10:00"))
+    await desk.comes(reopened)
+    assert desk.taken_back(local("2023-07-13", "10:00")) == {"item-returned": "judged_anew"}
+
+
+async def test_an_answer_that_is_revoked_is_taken_back() -> None:
+    upheld = AppealDecided.example
+    revoked = upheld | {
+        "id": "kn-31399-1:revoked", "decision": "dismissed", "at": "2023-08-10T09:00:00+07:00"
+    }  # fmt: skip
+    desk = Desk()
+    await desk.comes(AppealLodged.example, upheld)
+    assert desk.told(local("2023-08-08", "16:00")) == ["appeal-decided"]
+    await desk.comes(revoked)
+    found = desk.watch.tick(local("2023-08-10", "10:00"))
+    assert {n.rpartition("|")[2]: str(w) for n, w in found.retracted.items()} == {
+        "kn-31399-1:decided": "judged_anew"
+    }
+    assert [o.cause for o in found.occasions if o.rule == "appeal-decided"] == [revoked["id"]]
+    early = Desk()
+    await early.comes(revoked, upheld, AppealLodged.example)
+    assert early.told(local("2023-08-10", "10:00")) == ["appeal-decided"]
 
 
 async def test_a_verdict_on_an_older_version_stays_true() -> None:

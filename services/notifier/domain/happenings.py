@@ -48,7 +48,8 @@ def of_answer(plan: Plan, event: AppealDecided) -> Iterator[Occasion]:
         number = occasion_id(rule.code, plan.id, event.unit, event.id)
         yield Occasion(
             number, rule.code, plan.id, event.unit, event.at, rule.severity,
-            month=event.month, blanks=blanks,
+            thread=f"item|{plan.id}|{event.unit}|{event.appeal}",
+            month=event.month, blanks=blanks, cause=event.id,
         )  # fmt: skip
 
 

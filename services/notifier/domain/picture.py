@@ -1,6 +1,6 @@
 """The notifier's own small picture of the world: a fold of the journal's topics, any order, any number of times."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from contracts.calendar import local_date, month_of
@@ -38,15 +38,13 @@ class Picture:
         self.reports: dict[str, Report] = {}
         self._reports_of: dict[tuple[str, str], set[str]] = {}
         self.desks: dict[tuple[str, str, str], Desk] = {}
-        self._reviews: dict[tuple[str, str, str], list[ItemReviewed]] = {}
         self.appeals: dict[str, Appeal] = {}
-        self.answers: dict[str, date] = {}
         self.scores: dict[tuple[str, str], Score] = {}
         self.papers: dict[tuple[str, str, str], PapersRecorded] = {}
         """(plan, unit, deadline) -> what was handed in."""
         self._liftings: dict[str, Lifting] = {}
         self._liftings_of: dict[tuple[str, str, str], set[str]] = {}
-        self._verdicts: dict[tuple[str, ...], dict[str, ItemReviewed]] = {}
+        self._verdicts: dict[tuple[str, ...], dict[str, ItemReviewed | AppealDecided]] = {}
         self.undone: dict[str, Withdrawn] = {}
         """Events that told something which a later event took back, and why it holds no more."""
         self.touched: set[str] = set()
@@ -169,33 +167,35 @@ class Picture:
         """A unit handed in its report, or took it back."""
         place = event.plan, event.unit, event.month
         desk = self.desks.get(place)
+        since = local_date(event.at)
         if isinstance(event, SubmissionWithdrawn):
             if desk is None or desk.version <= event.version:
-                self.desks[place] = Desk(event.version, local_date(event.at), set(), None, True)  # noqa: FBT003
+                self.desks[place] = Desk(event.version, since, (), withdrawn=True)
         elif desk is None or desk.version < event.version:
-            self.desks[place] = Desk(event.version, local_date(event.at), set(event.indicators))
-            for review in self._reviews.get(place, []):
-                self._decide(review)
-        self.touched.add(f"review|{event.plan}|{event.unit}|{event.month}")
+            self.desks[place] = Desk(event.version, since, tuple(event.indicators))
+        self.touched.add("|".join(("review", *place)))
 
     def review(self, event: ItemReviewed) -> None:
         """The standing office decided on one item."""
-        self._reviews.setdefault((event.plan, event.unit, event.month), []).append(event)
-        self._decide(event)
-        self._judge(event)
-        self.touched.add(f"review|{event.plan}|{event.unit}|{event.month}")
+        place = event.plan, event.unit, event.month
+        item = *place, event.indicator
+        self._judge((*item, str(event.version)), event)
+        self.touched.add("|".join(("review", *place)))
+        self.touched.add("|".join(("item", *item)))
 
-    def _judge(self, event: ItemReviewed) -> None:
-        """A verdict that a later one on the same version of an item differs from holds no more."""
-        item = event.plan, event.unit, event.month, event.indicator
-        verdicts = self._verdicts.setdefault((*item, str(event.version)), {})
+    def _judge(self, about: tuple[str, ...], event: ItemReviewed | AppealDecided) -> None:
+        """A verdict that a later one about the same differs from holds no more."""
+        verdicts = self._verdicts.setdefault(about, {})
         verdicts[event.id] = event
         later: set[str] = set()
-        for one in sorted(verdicts.values(), key=lambda one: (one.at, one.id), reverse=True):
+        for one in sorted(verdicts.values(), key=_moment, reverse=True):
             if one.decision != "reopened" and later - {one.decision}:
                 self.undone[one.id] = Withdrawn.JUDGED_ANEW
             later.add(one.decision)
-        self.touched.add("|".join(("item", *item)))
+
+    def _last(self, *about: str) -> ItemReviewed | AppealDecided | None:
+        """The verdict that holds."""
+        return max(self._verdicts.get(about, {}).values(), key=_moment, default=None)
 
     def send_back(self, event: PackageReturned) -> None:
         """A package waits for no signature any more."""
@@ -211,18 +211,6 @@ class Picture:
         self.papers[place] = event
         self.touched.add("|".join(("deadline", *place)))
 
-    def _decide(self, event: ItemReviewed) -> None:
-        desk = self.desks.get((event.plan, event.unit, event.month))
-        if desk is None or desk.version != event.version:
-            return
-        if event.decision == "reopened":
-            desk.open.add(event.indicator)
-            desk.decided_on = None
-            return
-        desk.open.discard(event.indicator)
-        if not desk.open and desk.decided_on is None:
-            desk.decided_on = local_date(event.at)
-
     def lodge(self, event: AppealLodged) -> None:
         """A line is contested."""
         self.appeals[event.appeal] = Appeal(
@@ -231,9 +219,10 @@ class Picture:
         self.touched.add(f"appeal|{event.plan}|{event.unit}|{event.appeal}")
 
     def answer(self, event: AppealDecided) -> None:
-        """It was answered."""
-        self.answers[event.appeal] = local_date(event.at)
+        """It was answered, or answered anew."""
+        self._judge(("appeal", event.appeal), event)
         self.touched.add(f"appeal|{event.plan}|{event.unit}|{event.appeal}")
+        self.touched.add(f"item|{event.plan}|{event.unit}|{event.appeal}")
 
     def score(self, event: UnitScored) -> None:
         """A total moved; the newest one counts."""
@@ -318,13 +307,20 @@ class Picture:
         desk = self.desks.get((plan, unit, month))
         if desk is None or desk.withdrawn:
             return None
-        return Owed("review", plan, unit, month, month, desk.since, desk.decided_on)
+        verdicts = [
+            self._last(plan, unit, month, one, str(desk.version)) for one in desk.indicators
+        ]
+        decided = [local_date(v.at) for v in verdicts if v and v.decision != "reopened"]
+        whole = len(decided) == len(verdicts)
+        done = max(decided, default=desk.since) if whole else None
+        return Owed("review", plan, unit, month, month, desk.since, done)
 
     def _owed_answer(self, plan: str, unit: str, number: str) -> Owed | None:
         appeal = self.appeals.get(number)
         if appeal is None:
             return None
-        done = self.answers.get(number)
+        answer = self._last("appeal", number)
+        done = None if answer is None else local_date(answer.at)
         return Owed("appeal", plan, unit, number, appeal.month, appeal.due_on, done)
 
     def matches(self, key: str, where: dict[str, list[Any]]) -> bool:
@@ -335,3 +331,7 @@ class Picture:
 
 def _year(plan: Plan) -> str:
     return f"{plan.ends_on.year}"
+
+
+def _moment(verdict: ItemReviewed | AppealDecided) -> tuple[datetime, str]:
+    return verdict.at, verdict.id

@@ -53,14 +53,14 @@ class Lifting(msgspec.Struct, frozen=True, gc=False):
     reason: str
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Desk:
     """A unit's report of a month as it waits at the reviewers' desk: its newest version."""
 
     version: int
     since: date
-    open: set[str]
-    decided_on: date | None = None
+    indicators: tuple[str, ...]
+    """The items that it claims something for."""
     withdrawn: bool = False
 
 

@@ -54,6 +54,8 @@ class Watch:
         """Occasion -> whether it was retracted."""
         self._over: set[str] = set()
         self._threads: dict[str, set[str]] = {}
+        self._remembered: set[str] = set()
+        """Threads from before this start: what they hang on may be gone, and nothing else would touch them."""
         self._overdue: dict[str, dict[str, date]] = {}
         """`overdue|plan|unit|month|rule` -> overdue dossier -> its due date."""
         self._member: dict[str, set[str]] = {}
@@ -65,9 +67,14 @@ class Watch:
         self, number: str, thread: str, *, retracted: bool, over: bool = False
     ) -> None:
         """An occasion that was written down before this start."""
-        self._known[number] = retracted
+        self._keep(number, thread, retracted=retracted)
         if over:
             self._over.add(number)
+        if thread and not retracted:
+            self._remembered.add(thread)
+
+    def _keep(self, number: str, thread: str, *, retracted: bool) -> None:
+        self._known[number] = retracted
         if thread:
             self._threads.setdefault(thread, set()).add(number)
 
@@ -101,8 +108,10 @@ class Watch:
     def _look_again(self, found: Findings, now: datetime) -> None:
         """Look at everything that a fact or the time touched."""
         touched, self.picture.touched = self.picture.touched, set()
+        known = {key for key in self._remembered if key.split("|")[1] in self.picture.plans}
+        self._remembered -= known
         counts: set[str] = set()
-        for key in sorted(touched | self._agenda.due(now)):
+        for key in sorted(touched | known | self._agenda.due(now)):
             match key.partition("|")[0]:
                 case "overdue":
                     counts.add(key)
@@ -330,7 +339,7 @@ class Watch:
             number = again(number)
         if number in self._known:
             return
-        self.remember(number, thread, retracted=False)
+        self._keep(number, thread, retracted=False)
         found.occasions.append(replace(occasion, id=number, thread=thread))
 
 
