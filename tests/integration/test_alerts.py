@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from contracts.plan import Plan
+from contracts.calendar import LOCAL
+from contracts.plan import DayOff, Plan, Text, WorkCalendar
 from services.notifier.pipeline.send import Sender
 from services.notifier.reading import Ledger
 from services.runtime.auth import Principal, Role
@@ -237,6 +238,44 @@ async def test_what_was_done_in_the_meantime_goes_no_further_up(settings: Settin
         stage.report(UNIT, "2023-06", "2023-06-16")
         await stage.at(local("2023-06-16", "12:00"))
         assert {n["unit"] for n in await stage.notices(role="standing")} == {OTHER}
+
+
+async def test_a_holiday_that_is_added_late_moves_the_due_date_and_tells_whom_it_concerns(
+    settings: Settings,
+) -> None:
+    moving = WorkCalendar(reports_on_days_off="next_working_day")
+    plan = changed(calm("due-moved", "report-missed", window_minutes=0), calendar=moving)
+    off = DayOff(on=date(2023, 7, 14), name=Text(vi="Nghỉ bù", en="Day off in lieu"))
+    later = changed(plan, version=2, calendar=moving.model_copy(update={"days_off": [off]}))
+    async with stage_for(settings) as stage, catching(stage) as sender:
+        await begin(stage, plan, UNIT, OTHER)
+        stage.report(UNIT, "2023-06", "2023-06-10")
+        stage.report(OTHER, "2023-06", "2023-06-10")
+        stage.report(OTHER, "2023-07", "2023-07-05")  # it has done it
+        stage.clock.instant = local("2023-07-12", "09:00")
+        stage.publish(later, local("2023-07-12", "09:00"))
+        await stage.at(local("2023-07-12", "09:00"))
+        for moment in ("2023-07-15", "2023-07-17", "2023-07-18"):
+            await stage.at(local(moment, "08:00"))
+        await sender.drain()
+        caught = await stage.store.caught.find({"subject": {"$regex": "7/2023"}}).to_list(None)
+        told = sorted((one["to"].partition("@")[0], one["subject"]) for one in caught)
+        unit = "[Thi đua] Xã Tân Bình: "
+        assert told == [
+            (who, unit + what)
+            for who in (f"h-{UNIT}", f"o-{UNIT}")
+            for what in (
+                "hạn báo cáo tháng 7/2023 chuyển sang ngày 17/07/2023",
+                "đã quá hạn báo cáo tháng 7/2023",
+            )
+        ]
+        missed = await stage.notices(rule="report-missed", unit=UNIT, month="2023-07")
+        assert {n["at"].astimezone(LOCAL).date() for n in missed} == {date(2023, 7, 18)}
+        body = next(read(o["raw"]) for o in caught if "chuyển" in o["subject"]).get_body(
+            ("plain",)
+        )
+        assert body is not None
+        assert "14/07/2023: Nghỉ bù" in body.get_content()
 
 
 async def test_what_a_later_stage_overtook_goes_no_further_up(settings: Settings) -> None:
