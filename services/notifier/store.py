@@ -123,6 +123,14 @@ class NotifierStore:
         await self.mails.update_many({"_id": {"$in": numbers}}, {"$set": {"state": "sending"}})
         return [mail | {"attempts": mail["attempts"] + 1} for mail in found]
 
+    async def unsent(self, mails: Iterable[str]) -> set[str]:
+        """Those of some mails that the server has neither taken nor refused for good."""
+        numbers = list(mails)
+        if not numbers:
+            return set()
+        wanted = {"_id": {"$in": numbers}, "state": {"$in": ["queued", "sending"]}}
+        return {mail["_id"] async for mail in self.mails.find(wanted, {"_id": 1})}
+
     async def add_notices(self, notices: Sequence[Document]) -> None:
         """New ones; those that are there already stay as they are."""
         for some in _portions([InsertOne(notice) for notice in notices]):

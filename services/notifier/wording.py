@@ -254,6 +254,7 @@ def reason_in_words(reason: str, words: Words) -> str:
         Held.WINDOW: _("chờ gộp"),
         Held.QUIET: _("chờ hết giờ nghỉ"),
         Held.DIGEST: _("chờ bản tổng hợp"),
+        Held.ORIGINAL: _("chờ thư trước đó được gửi"),
         Held.BUDGET: _("quá số thư trong ngày, chờ bản tổng hợp"),
         "": "",
     }.get(reason, reason)

@@ -9,12 +9,13 @@ import pytest
 
 from contracts.calendar import LOCAL
 from contracts.plan import DayOff, Plan, Text, WorkCalendar
-from services.notifier.pipeline.send import Sender
+from services.notifier.pipeline.send import Post, Sender
 from services.notifier.reading import Ledger
 from services.runtime.auth import Principal, Role
 from services.runtime.settings import Settings
 from services.runtime.web import i18n
 from services.runtime.web.site import HERE
+from tests.support.mail_servers import HOST, Nasty, serving
 from tests.support.notifying import (
     PLAN,
     START,
@@ -421,6 +422,37 @@ async def test_a_heads_page_shows_what_is_left_to_do_also_after_a_restart(
         assert await shown() == []
 
 
+async def test_a_correction_never_arrives_before_what_it_corrects(settings: Settings) -> None:
+    """The mail server puts the alert off; the correction of it waits too."""
+    async with stage_for(settings, smtp_security="none", smtp_retry_seconds=60) as stage:
+        server = Nasty()
+        server.greylist_first = 1
+        await begin(stage, calm("dossier-overdue", window_minutes=0))
+        stage.dossier("H1", UNIT, "2023-06-15")
+        await stage.at(local("2023-06-16", "08:00"))
+        async with serving(server) as port:
+            post = Post(stage.settings, HOST, port, plain=False)
+            sender = Sender(stage.store, post, stage.settings, stage.clock)
+            await sender.drain()  # put off
+            stage.dossier("H1", UNIT, "2023-06-15", "2023-06-15")
+            for minute in ("01", "02", "03"):
+                await stage.at(local("2023-06-16", f"08:{minute}"))
+            back = await stage.notices(form="retraction")
+            assert {(n["state"], n["reason"]) for n in back} == {("waiting", "original_unsent")}
+            server.greylist_first = 0
+            await stage.store.mails.update_many({}, {"$set": {"next_try_ms": 0}})
+            await sender.drain()
+            await stage.at(local("2023-06-16", "08:10"))
+            await sender.drain()
+        order: dict[str, list[str]] = {}
+        for to, raw in server.mails:
+            order.setdefault(to, []).append(str(read(raw)["Subject"]))
+        assert len(order) == 3
+        for first, then in order.values():
+            assert "Đính chính" not in first
+            assert "Đính chính" in then
+
+
 async def test_what_is_corrected_before_it_is_sent_is_never_sent(settings: Settings) -> None:
     async with stage_for(settings) as stage:
         await begin(stage, calm("dossier-overdue"))
@@ -476,8 +508,9 @@ async def test_a_correction_after_a_kill_reaches_those_whose_mail_was_written(
         stage.dossier("H1", UNIT, "2023-06-15", "2023-06-15")
         await restart(stage, sender)
         await stage.at(local("2023-06-16", "08:01"))
+        await sender.drain()
         await stage.at(local("2023-06-16", "08:02"))
-        assert len(await stage.notices(form="alert", state="mailed")) == 3
+        assert len(await stage.notices(form="alert", state="accepted")) == 3
         assert len(await stage.notices(form="retraction", state="mailed")) == 3
 
 

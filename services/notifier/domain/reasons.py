@@ -34,3 +34,4 @@ class Held(StrEnum):
     QUIET = "quiet_hours"
     DIGEST = "digest"
     BUDGET = "budget"
+    ORIGINAL = "original_unsent"

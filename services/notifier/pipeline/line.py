@@ -217,17 +217,22 @@ class Line:
         ready = await self._store.ready_notices(now)
         if not ready:
             return
-        changes: list[tuple[str, Document]] = []
         silences = await self._store.active_silences(now)
+        unsent = await self._store.unsent({n["reply_to"] for n in ready if n.get("reply_to")})
+        held = {"ready_at": now + timedelta(minutes=1), "reason": Held.ORIGINAL}
+        changes: list[tuple[str, Document]] = [
+            (n["_id"], held) for n in ready if n.get("reply_to") in unsent
+        ]
+        ready = [n for n in ready if n.get("reply_to") not in unsent]
         going = [n for n in ready if self._passes(n, silences, now, changes)]
         letters = grouped(going)
         day = local_date(now).isoformat()
         sent = await self._store.mails_today([letter.person for letter in letters], day)
         mails = []
         for letter in letters:
-            held = self._over_budget(letter, sent, now)
-            if held is not None:
-                changes += [(n["_id"], held) for n in letter.notices]
+            waits = self._over_budget(letter, sent, now)
+            if waits is not None:
+                changes += [(n["_id"], waits) for n in letter.notices]
                 continue
             sent[letter.person] = sent.get(letter.person, 0) + (not letter.digest)
             mails.append(letter)
