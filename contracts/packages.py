@@ -1,11 +1,12 @@
-"""Frozen periods and the award packages made from them."""
+"""Frozen periods, the papers that units hand in for their awards, and the award packages."""
 
+from datetime import date
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import AwareDatetime, Field
 
 from contracts.calendar import MonthCode, PeriodCode
-from contracts.events import CatalogueCode, Event, Name, Standing, UnitCode
+from contracts.events import CatalogueCode, Event, Name, Standing, UnitCode, Version
 from contracts.submissions import Account
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -78,6 +79,40 @@ class PeriodFrozen(Event):
     }
 
 
+class PapersRecorded(Event):
+    """What a unit has handed in for a deadline of the plan, such as its award dossier, is now so.
+
+    Producer: reports. Consumers: leaderboard, notifier. Sent when a paper is noted or taken back. States the whole,
+    so that the highest version wins, in any order and any number of times. It says which papers are there, and
+    nothing of what stands in them.
+    """
+
+    type: Literal["papers.recorded"] = "papers.recorded"
+    id: Name
+    plan: CatalogueCode
+    unit: UnitCode
+    deadline: CatalogueCode
+    """Of the plan: what the papers are owed for."""
+    version: Version
+    missing: list[CatalogueCode]
+    """Papers that are not there: `letter`, `minutes`, `list`."""
+    received_on: Annotated[date, Field(strict=False)] | None = None
+    """The day on which the last one came; None while one is missing."""
+    at: AwareDatetime
+
+    example: ClassVar = {
+        "type": "papers.recorded",
+        "id": "phung-hiep-2023:31399:award-dossier:3",
+        "plan": "phung-hiep-2023",
+        "unit": "31399",
+        "deadline": "award-dossier",
+        "version": 3,
+        "missing": [],
+        "received_on": "2024-01-03",
+        "at": "2024-01-03T09:30:00+07:00",
+    }
+
+
 class PackageChecked(Event):
     """An award package is complete and waits for a signature.
 
@@ -100,6 +135,35 @@ class PackageChecked(Event):
         "period": "2023-Q3",
         "at": "2023-10-12T09:00:00+07:00",
         "by": "a-19e0",
+    }
+
+
+class PackageReturned(Event):
+    """A checked or signed award package went back to its makers and waits for no signature any more.
+
+    Producer: reports. Consumers: leaderboard, notifier. Sent when somebody returned it. Checked again, it is another
+    `package.checked`.
+    """
+
+    type: Literal["package.returned"] = "package.returned"
+    id: Name
+    package: Name
+    plan: CatalogueCode
+    period: PeriodCode
+    checked: Name
+    """The id of the `package.checked` event that no longer holds."""
+    at: AwareDatetime
+    by: Account
+
+    example: ClassVar = {
+        "type": "package.returned",
+        "id": "phung-hiep-2023:2023-Q3:1:returned:1",
+        "package": "phung-hiep-2023:2023-Q3:1",
+        "plan": "phung-hiep-2023",
+        "period": "2023-Q3",
+        "checked": "phung-hiep-2023:2023-Q3:1:checked:1",
+        "at": "2023-10-13T10:00:00+07:00",
+        "by": "a-0001",
     }
 
 

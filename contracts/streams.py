@@ -10,7 +10,13 @@ from contracts.events import (
     PlanPublished,
     UnitScored,
 )
-from contracts.packages import PackageChecked, PackagePublished, PeriodFrozen
+from contracts.packages import (
+    PackageChecked,
+    PackagePublished,
+    PackageReturned,
+    PapersRecorded,
+    PeriodFrozen,
+)
 from contracts.submissions import (
     AppealDecided,
     AppealLodged,
@@ -79,9 +85,9 @@ FREEZE = Topic(
 )
 PACKAGE = Topic(
     "package",
-    (PackageChecked, PackagePublished),
+    (PapersRecorded, PackageChecked, PackageReturned, PackagePublished),
     ("reports",),
     ("leaderboard", "notifier"),
-    "Award packages on their way to being official.",
+    "Award dossiers that units hand in, and award packages on their way to being official.",
 )
 TOPICS = (INDICATOR, PLAN, STANDING, BOARD, SUBMISSION, FREEZE, PACKAGE)

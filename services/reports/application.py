@@ -2,9 +2,15 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import date
+from typing import Any
 
 from contracts.calendar import is_year, local_date, quarter_of
-from contracts.packages import PackageChecked, PackagePublished, PeriodFrozen
+from contracts.packages import (
+    PackageChecked,
+    PackagePublished,
+    PackageReturned,
+    PeriodFrozen,
+)
 from contracts.streams import PACKAGE
 from services.reports.domain import decisions as deciding, workflow
 from services.reports.domain.decisions import Decision, Item
@@ -17,6 +23,7 @@ from services.reports.store import ReportsStore
 from services.runtime.clock import Clock
 from services.runtime.journal import Journal
 
+Told = PackageChecked | PackageReturned | PackagePublished
 AskElsewhere = Callable[[PeriodFrozen], Awaitable[Elsewhere]]
 """What other services know of a period: given by whoever wires the services together."""
 QUARTER = len("2023-Q3")
@@ -222,6 +229,13 @@ class Packages:
         await self.announce(stored)
         return stored
 
+    async def announce_papers(self) -> None:
+        """Tell the others of award dossiers that changed; a crash before this is made good by the worker."""
+        for papers in await self.store.untold_papers():
+            line = papers.recorded().model_dump_json().encode()
+            await self._journal.append(PACKAGE.name, 0, [line], (papers.plan,))
+            await self.store.told_papers(papers)
+
     async def announce(self, package: Package) -> None:
         """Tell the others what is not told yet; a crash before this is made good by the worker."""
         for event in _events(package):
@@ -231,32 +245,36 @@ class Packages:
                 await self.store.announced(package.id, event.id)
 
 
-def _events(package: Package) -> list[PackageChecked | PackagePublished]:
-    found: list[PackageChecked | PackagePublished] = []
+def _events(package: Package) -> list[Told]:
+    """What the steps of a package tell the others; each has an id of its own, so that a repeat is the same event."""
+    found: list[Told] = []
+    checks = returns = 0
+    common: dict[str, Any] = {
+        "package": package.id,
+        "plan": package.plan,
+        "period": package.period,
+    }
     for step in package.history:
+        stated = common | {"at": step.at, "by": step.by}
         if step.action == "checked":
-            number = sum(e.type == "package.checked" for e in found) + 1
+            checks += 1
+            found.append(PackageChecked(id=f"{package.id}:checked:{checks}", **stated))
+        elif step.action == "returned":
+            returns += 1
             found.append(
-                PackageChecked(
-                    id=f"{package.id}:checked:{number}",
-                    package=package.id,
-                    plan=package.plan,
-                    period=package.period,
-                    at=step.at,
-                    by=step.by,
+                PackageReturned(
+                    id=f"{package.id}:returned:{returns}",
+                    checked=f"{package.id}:checked:{checks}",
+                    **stated,
                 )
             )
         elif step.action == "published":
             found.append(
                 PackagePublished(
                     id=f"{package.id}:published",
-                    package=package.id,
-                    plan=package.plan,
-                    period=package.period,
                     frozen=package.frozen,
                     sha256=package.build.sha256,
-                    at=step.at,
-                    by=step.by,
+                    **stated,
                 )
             )
     return found

@@ -52,6 +52,7 @@ class Builder:
     async def look(self) -> None:
         """Begin drafts, build what is wanted, tell what was not told."""
         await self._packages.begin()
+        await self._packages.announce_papers()
         for package in await self._store.packages():
             await self._packages.announce(package)
             if not package.build.ready and not package.build.error:

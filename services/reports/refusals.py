@@ -97,6 +97,11 @@ _TABLE: dict[str, tuple[int, str, str]] = {
         "Số phiếu tán thành lớn hơn số người bỏ phiếu.",
         "There are more votes than voters.",
     ),
+    "in_the_future": (
+        422,
+        "Ngày nhận không được sau hôm nay.",
+        "A document cannot have come after today.",
+    ),
     "quota": (
         409,
         "Đơn vị đã giới thiệu đủ số cá nhân theo kế hoạch.",

@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 from bson import Binary
@@ -12,6 +13,7 @@ from pymongo.errors import DuplicateKeyError
 from contracts.packages import PeriodFrozen
 from contracts.plan import Plan
 from services.reports.domain.decisions import Decision
+from services.reports.domain.nominations import Papers
 from services.reports.domain.record import DossierPart, Nomination, Proof
 from services.reports.domain.workflow import Build, Package
 from services.runtime.mongo import Collection, Database, Document
@@ -46,6 +48,10 @@ class ReportsStore:
         await self._nominations.create_index([("plan", ASCENDING), ("period", ASCENDING)])
         await self._decisions.create_index([("package", ASCENDING)])
         await self._archives.create_index([("package", ASCENDING), ("build", ASCENDING)])
+        await self._dossiers.update_many(  # kept before dossiers were told to others
+            {"version": None},
+            [{"$set": {"version": 1, "changed_at": "$$NOW"}}],
+        )
 
     # from the journal
 
@@ -236,10 +242,13 @@ class ReportsStore:
         return [Nomination.model_validate_json(one["body"]) for one in found]
 
     async def keep_part(
-        self, plan: str, unit: str, part: str, content: DossierPart | None
+        self, plan: str, unit: str, part: str, content: DossierPart | None, at: datetime
     ) -> None:
-        """A document of a unit's award dossier; None: it is not there after all."""
-        change: Document = {"$set": {"plan": plan, "unit": unit}}
+        """A document of a unit's award dossier; None: it is not there after all. Others are still to be told."""
+        change: Document = {
+            "$set": {"plan": plan, "unit": unit, "changed_at": at},
+            "$inc": {"version": 1},
+        }
         if content is None:
             change["$unset"] = {f"parts.{part}": ""}
         else:
@@ -249,13 +258,21 @@ class ReportsStore:
     async def dossiers(self, plan: str) -> dict[str, dict[str, DossierPart]]:
         """Unit -> part -> what came in."""
         found = await self._dossiers.find({"plan": plan}).sort("_id", ASCENDING).to_list(None)
-        return {
-            one["unit"]: {
-                part: DossierPart.model_validate_json(json.dumps(content))
-                for part, content in sorted(one.get("parts", {}).items())
-            }
-            for one in found
-        }
+        return {one["unit"]: _parts(one) for one in found}
+
+    async def untold_papers(self) -> list[Papers]:
+        """Award dossiers whose last change is not in the journal yet."""
+        found = self._dossiers.find({"$expr": {"$ne": ["$version", "$told"]}})
+        return [
+            Papers(one["plan"], one["unit"], one["version"], _parts(one), one["changed_at"])
+            async for one in found
+        ]
+
+    async def told_papers(self, papers: Papers) -> None:
+        """This state of a dossier is in the journal."""
+        await self._dossiers.update_one(
+            {"_id": f"{papers.plan}|{papers.unit}"}, {"$max": {"told": papers.version}}
+        )
 
     async def keep_template(self, name: str, content: bytes | None) -> None:
         """An office's own template; None: the shipped one again."""
@@ -281,3 +298,10 @@ class ReportsStore:
     @staticmethod
     async def _put(collection: Collection, key: str, /, **fields: Any) -> None:  # noqa: ANN401 - plain values
         await collection.replace_one({"_id": key}, fields, upsert=True)
+
+
+def _parts(dossier: Document) -> dict[str, DossierPart]:
+    return {
+        part: DossierPart.model_validate_json(json.dumps(content))
+        for part, content in sorted(dossier.get("parts", {}).items())
+    }

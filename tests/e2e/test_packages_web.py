@@ -237,6 +237,13 @@ def test_units_propose_their_own_people_and_see_nobody_elses(running: Running) -
         assert made.status_code == 303
         assert "Phạm Văn Thử" not in officer.get(page, headers=html).text
         assert "Phạm Văn Thử" in reviewer.get(page, headers=html).text
+
+
+def test_the_office_notes_the_papers_of_an_award_dossier_and_takes_a_note_back(
+    running: Running,
+) -> None:
+    html = {"Accept": "text/html"}
+    with running.client("officer") as officer, running.client("reviewer") as reviewer:
         dossier = {
             "unit": "31399",
             "part": "letter",
@@ -248,6 +255,16 @@ def test_units_propose_their_own_people_and_see_nobody_elses(running: Running) -
         assert reviewer.post(cockpit, data=dossier, headers=html).status_code == 303
         assert "12/TTr" in officer.get(cockpit, headers=html).text
         assert officer.post(cockpit, data=dossier, headers=html).status_code == 403
+        future = dossier | {"part": "list", "received_on": "2024-02-01"}
+        refused = reviewer.post(cockpit, data=future, headers=html)
+        assert refused.status_code == 422
+        assert "Ngày nhận không được sau hôm nay" in refused.text
+        back = {"unit": "31399", "part": "letter", "action": "take_back"}
+        assert "Bỏ ghi nhận" not in officer.get(cockpit, headers=html).text
+        assert officer.post(cockpit, data=back, headers=html).status_code == 403
+        assert "12/TTr" in reviewer.get(cockpit, headers=html).text
+        assert reviewer.post(cockpit, data=back, headers=html).status_code == 303
+        assert "12/TTr" not in reviewer.get(cockpit, headers=html).text
         assert "Đã quá hạn nộp hồ sơ 4 ngày" in reviewer.get(cockpit, headers=html).text
 
 
