@@ -11,18 +11,20 @@ from zipfile import ZipFile
 import docx as python_docx
 import openpyxl
 import pytest
+from docx.oxml.ns import qn
 from pypdf import PdfReader
 
 from contracts.plan import Plan
 from services.reports.domain import vietnamese as vn
 from services.reports.domain.annual import annual_documents
+from services.reports.domain.documents import Column, Paragraph, Table
 from services.reports.domain.figures import figures_of
 from services.reports.domain.legal import decree_on
 from services.reports.domain.record import Record
 from services.reports.domain.sheets import score_sheet
 from services.reports.render.archive import Archive
 from services.reports.render.blank import TEMPLATE, template
-from services.reports.render.docx import TemplateUnfitError, check, docx
+from services.reports.render.docx import TemplateUnfitError, check, docx, sample
 from services.reports.render.package import build, sha256
 from services.reports.render.pdf import pdf
 from services.reports.render.verifying import NotAPackageError, differences
@@ -248,6 +250,48 @@ def test_the_layout_is_that_of_decree_30() -> None:
     assert {
         font["/BaseFont"].split("+")[1][:15] for page in reader.pages for font in _fonts(page)
     } == {"LiberationSerif"}
+
+
+def test_a_decision_names_its_authority_before_the_bases_and_the_proposal_last() -> None:
+    documents = {d.slug: d for d in annual_documents(figures_of(small_record(), key))}
+    decision, letter = documents["05-du-thao-quyet-dinh"], documents["02-to-trinh"]
+    parts = (
+        "Về việc khen thưởng",
+        "CHỦ TỊCH ỦY BAN NHÂN DÂN HUYỆN PHỤNG HIỆP",
+        "Căn cứ Luật Thi đua",
+        "Theo đề nghị của Trưởng phòng Văn hóa và Thông tin.",
+        "QUYẾT ĐỊNH:",
+        "Điều 1.",
+        "- Như Điều 3;",
+    )
+    made = docx(decision, small_record().frozen.at)
+    for words in (text_of(pdf(decision)), words_of(made)):
+        places = [words.index(part) for part in parts]
+        assert places == sorted(places)
+    assert letter.recipients[0] == "Như trên"
+
+
+def words_of(docx_file: bytes) -> str:
+    """All text of a DOCX in the order of the page, tables included."""
+    body = python_docx.Document(BytesIO(docx_file)).element.body
+    return " ".join(
+        "".join(t.text or "" for t in p.iter(qn("w:t"))) for p in body.iter(qn("w:p"))
+    )
+
+
+def test_a_short_table_stays_on_one_page_and_a_long_one_breaks_between_rows() -> None:
+    columns = [Column(title="Đơn vị", width=50), Column(title="Thành tích", width=50)]
+    short = Table(columns=columns, rows=[["Xã", "Chữ"]] * 24)
+    assert short.whole
+    assert not Table(columns=columns, rows=[["Xã", "Chữ"]] * 25).whole
+    assert not Table(columns=columns, rows=[["Xã", "Chữ " * 300]]).whole
+    document = sample().model_copy(
+        update={"blocks": [Paragraph(text="Chữ đệm."), Paragraph(text="Chữ dẫn."), short]}
+    )
+    made = python_docx.Document(BytesIO(docx(document, small_record().frozen.at)))
+    table = next(t for t in made.tables if t.style is not None and t.style.name == "Table Grid")
+    kept = [row.cells[0].paragraphs[0].paragraph_format.keep_with_next for row in table.rows]
+    assert kept == [True] * 24 + [None]
 
 
 def _fonts(page: Any) -> list[Any]:
