@@ -37,8 +37,8 @@ class NearExclusion(Event):
 class PeriodFrozen(Event):
     """A period was closed: its standings and eligibility as they stood at one position of the journal.
 
-    Producer: scoring. Consumers: reports. Sent once for each closing, by date or by hand. Whatever arrives later
-    changes nothing of it.
+    Producer: scoring. Consumers: leaderboard, reports. Sent once for each closing, by date or by
+    hand. Whatever arrives later changes nothing of it.
     """
 
     type: Literal["period.frozen"] = "period.frozen"

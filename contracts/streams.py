@@ -74,7 +74,7 @@ FREEZE = Topic(
     "freeze",
     (PeriodFrozen,),
     ("scoring",),
-    ("reports",),
+    ("leaderboard", "reports"),
     "Periods that were closed, with their standings.",
 )
 PACKAGE = Topic(

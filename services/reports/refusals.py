@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from services.reports.application import NoSuchPackageError
+from services.reports.domain.closing import ClosingRefusedError
 from services.reports.domain.decisions import DecisionError
 from services.reports.domain.nominations import NominationError
 from services.reports.domain.record import Finding
@@ -11,6 +12,7 @@ from services.reports.render.docx import TemplateUnfitError
 from services.reports.store import ChangedMeanwhileError
 
 EXPECTED = (
+    ClosingRefusedError,
     NoSuchPackageError,
     DecisionError,
     NominationError,
@@ -37,6 +39,18 @@ class Refusal:
 
 
 _TABLE: dict[str, tuple[int, str, str]] = {
+    "no_such_plan": (404, "Không có kế hoạch này.", "There is no such plan."),
+    "no_such_period": (404, "Kế hoạch không có kỳ này.", "The plan has no such period."),
+    "period_runs": (
+        409,
+        "Kỳ này chưa kết thúc nên chưa chốt được.",
+        "The period still runs and cannot be closed yet.",
+    ),
+    "not_confirmed": (
+        422,
+        "Chưa chốt. Hãy đánh dấu ô xác nhận rồi chốt: kỳ đã chốt không mở lại được.",
+        "Not closed. Tick the confirmation first: a closed period cannot be opened again.",
+    ),
     "no_such_package": (404, "Không có hồ sơ này.", "There is no such package."),
     "changed_meanwhile": (
         409,

@@ -77,13 +77,26 @@ class Closings:
         Raises:
             ClosingError: the plan has no such period, or it still runs.
         """
-        plan = in_force(versions.values(), period)
-        day = last_day(plan, period)
+        plan = self.check(versions, period, now)
+        return await self.ask(plan.id, period, now, "hand", by)
+
+    @staticmethod
+    def check(versions: Mapping[int, Plan], period: str, now: datetime) -> Plan:
+        """The version by which a period may be closed by hand.
+
+        Raises:
+            ClosingError: the plan has no such period, or it still runs.
+        """
+        try:
+            plan = in_force(versions.values(), period)
+            day = last_day(plan, period)
+        except ValueError:  # not the form of a period
+            raise ClosingError("no_such_period") from None
         if day is None:
             raise ClosingError("no_such_period")
         if local_date(now) <= day:
             raise ClosingError("period_runs")
-        return await self.ask(plan.id, period, now, "hand", by)
+        return plan
 
     async def waiting(self) -> list[Document]:
         """Those not made yet, in the order of their instants."""

@@ -206,10 +206,46 @@ def test_a_package_is_published_over_http_and_the_board_says_so(fresh: Running) 
         assert late.status_code == 409
         assert leader.get(f"{API}/archive").headers["content-type"] == "application/zip"
         board: dict[str, Any] = {}
+        closed = reviewer.get("/?period=2023-Q3", headers=HTML).text
+        assert "hồ sơ khen thưởng chưa công bố" in closed
         while board.get("official_at") is None:
             board = reviewer.get("/api/v1/standings/phung-hiep-2023/commune?period=2023").json()
+        assert datetime.fromisoformat(board["closed_at"]) == YEAR.at
         text = reviewer.get("/?period=2023", headers=HTML).text
+        assert "hồ sơ khen thưởng chưa công bố" not in text
         assert "Kết quả chính thức của kỳ này đã công bố" in text
+
+
+def test_the_standing_office_closes_a_period_where_it_looks_for_packages(
+    running: Running,
+) -> None:
+    page = f"/packages/closings/{SMALL.id}/2023-Q2"
+    with running.client("observer") as observer, running.client("reviewer") as reviewer:
+        assert page not in observer.get("/packages", headers=HTML).text
+        assert observer.get(page, headers=HTML).status_code == 403
+        assert observer.post(page, data={"confirmed": "1"}, headers=HTML).status_code == 403
+        assert f'href="{page}"' in reviewer.get("/packages", headers=HTML).text
+        asked = reviewer.get(page, headers=HTML)
+        assert "Kỳ đã chốt không mở lại và không sửa được." in asked.text
+        refused = reviewer.post(page, headers=HTML)
+        assert (refused.status_code, "Hãy đánh dấu ô xác nhận" in refused.text) == (422, True)
+        elsewhere = {**HTML, "Origin": "https://elsewhere.invalid"}
+        foreign = reviewer.post(page, data={"confirmed": "1"}, headers=elsewhere)
+        assert foreign.status_code == 403
+        for unknown, why in (
+            (f"/packages/closings/{SMALL.id}/2022-Q2", "Kế hoạch không có kỳ này."),
+            ("/packages/closings/none/2023-Q2", "Không có kế hoạch này."),
+        ):
+            answer = reviewer.post(unknown, data={"confirmed": "1"}, headers=HTML)
+            assert (answer.status_code, why in answer.text) == (404, True)
+        assert reviewer.get(f"/api/v1/closings/{SMALL.id}").json() == []
+        done = reviewer.post(page, data={"confirmed": "1"}, headers=HTML)
+        assert (done.status_code, done.headers["location"]) == (303, "/packages#closing")
+        assert "Đang chốt" in reviewer.get("/packages", headers=HTML).text
+        (closing,) = reviewer.get(f"/api/v1/closings/{SMALL.id}").json()
+        assert (closing["period"], closing["cause"]) == ("2023-Q2", "hand")
+        assert closing["by"] == running.people["reviewer"].code
+        assert reviewer.get(page, headers=HTML).status_code == 303
 
 
 def test_units_propose_their_own_people_and_see_nobody_elses(running: Running) -> None:
@@ -288,6 +324,7 @@ def test_a_question_is_settled_in_the_browser_and_the_reveal_works_by_keyboard(
                 "/packages", PAGE, f"{PAGE}/documents/01-bao-cao-tong-hop", f"{PAGE}/compare?other={QUARTER.id}",
                 f"{PAGE}/items/commune:tie-at-boundary:first:1", "/packages/nominations/phung-hiep-2023/2023",
                 "/packages/dossiers/phung-hiep-2023/2023", "/packages/templates", f"{PAGE}/ceremony",
+                f"/packages/closings/{SMALL.id}/2023-Q4",
             ):  # fmt: skip
                 answer = page.goto(running.base + path)
                 assert answer is not None

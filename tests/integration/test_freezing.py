@@ -22,6 +22,7 @@ from services.runtime.clock import FrozenClock
 from services.runtime.resources import Resources, resources
 from services.runtime.settings import Settings
 from services.scoring import freezing
+from services.scoring.closing import HandClosing
 from services.scoring.closing_http import closing_api
 from services.scoring.domain.closing import closes_at, due
 from services.scoring.freezing import Closings, Freezer, frozen_periods
@@ -63,6 +64,11 @@ async def tell(own: Resources, dossier: str, version: int = 1, **changes: object
 
 async def stored(own: Resources) -> list[bytes]:
     return [line async for pack in own.journal.all_packs("freeze") for line in pack.lines]
+
+
+async def states(own: Resources) -> list[str]:
+    """Of the three quarters and the year."""
+    return [one.state for one in await HandClosing(own).periods(PLAN.id)]
 
 
 def points(event: PeriodFrozen, unit: str = "31399") -> int:
@@ -155,6 +161,10 @@ async def test_a_reviewer_closes_a_period_by_hand_when_it_has_ended(
         assert (await ask("2023-Q3", reviewer)).json()["error"] == "period_runs"
         assert (await ask("2022-08", reviewer)).json()["error"] == "no_such_period"
         assert (await ask("summer", reviewer)).status_code == 404
+        assert await states(own) == ["ended", "runs", "runs", "runs"]
+        assert (await client.post("/api/v1/closings/none/2023", headers=reviewer)).json()[
+            "error"
+        ] == "no_such_plan"
         answer = await ask("2023-08", reviewer)
         assert (answer.status_code, answer.json()["cause"]) == (202, "hand")
         first = answer.json()
@@ -162,6 +172,10 @@ async def test_a_reviewer_closes_a_period_by_hand_when_it_has_ended(
         assert (await ask("2023-08", reviewer)).json() == first
         await freezer.look()
         listed = (await client.get(address, headers=reviewer)).json()
+    assert await states(own) == ["closed", "runs", "runs", "runs"]
+    audit = mongo.database(own.client, own.settings, "scoring")["audit"]
+    told = [(one["action"], one["subject"]) async for one in audit.find({})]
+    assert told == [("period.close", f"{PLAN.id}:2023-08")]
     assert [(one["period"], bool(one["frozen"])) for one in listed] == [
         ("2023-Q2", True),
         ("2023-08", True),
