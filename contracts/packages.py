@@ -1,5 +1,6 @@
 """Frozen periods and the award packages made from them."""
 
+from datetime import date
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import AwareDatetime, Field
@@ -34,6 +35,26 @@ class NearExclusion(Event):
     """From how many on the rule excludes."""
 
 
+class ThingShown(Event):
+    """A product, a model or another thing that a unit showed in the period, by its name."""
+
+    unit: UnitCode
+    indicator: CatalogueCode
+    on: Annotated[date, Field(strict=False)]
+    name: Annotated[str, Field(max_length=200)]
+    verified: bool
+
+
+class EvidencePosition(Event):
+    """Which index of evidence a closing takes: the index itself may be larger than an event."""
+
+    events: int
+    """Of the workspace, accepted up to the closing; repeats included."""
+    files: int
+    sha256: Sha256
+    """`contracts.evidence.index_hash` of the index."""
+
+
 class PeriodFrozen(Event):
     """A period was closed: its standings and eligibility as they stood at one position of the journal.
 
@@ -61,6 +82,10 @@ class PeriodFrozen(Event):
     adjustments: list[Adjustment] = Field(default_factory=list)
     """Corrections that arrived since earlier periods of the plan were frozen."""
     near: list[NearExclusion] = Field(default_factory=list)
+    shown: list[ThingShown] = Field(default_factory=list)
+    """Products and models of the period that have a name."""
+    evidence: EvidencePosition | None = None
+    """Files behind the claims and decisions on them; absent in closings made before it was added."""
 
     example: ClassVar = {
         "type": "period.frozen",

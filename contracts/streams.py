@@ -67,7 +67,7 @@ SUBMISSION = Topic(
     "submission",
     (SubmissionMade, SubmissionWithdrawn, ItemReviewed, AppealLodged, AppealDecided),
     ("intake",),
-    ("notifier", "reports"),
+    ("notifier", "reports", "scoring"),
     "What units hand in, and what the standing office decides about it.",
 )
 FREEZE = Topic(

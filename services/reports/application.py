@@ -5,16 +5,16 @@ from datetime import date
 from typing import Protocol
 
 from contracts.calendar import is_year, local_date, months_of, quarter_of
+from contracts.evidence import UnitEvidence, evidence_of, open_appeals, parsed, reviews_of
 from contracts.packages import PackageChecked, PackagePublished, PeriodFrozen
 from contracts.plan import Plan
 from contracts.streams import PACKAGE
 from services.reports.domain import decisions as deciding, workflow
 from services.reports.domain.closing import Closer
 from services.reports.domain.decisions import Decision, Item
-from services.reports.domain.evidence import evidence_of, open_appeals, parsed, reviews_of
 from services.reports.domain.figures import outcomes_of
 from services.reports.domain.gate import Elsewhere, findings, unsettled
-from services.reports.domain.record import Finding, Record, Signatures, UnitEvidence
+from services.reports.domain.record import Finding, Record, Signatures
 from services.reports.domain.workflow import Package, WorkflowError
 from services.reports.store import ReportsStore
 from services.runtime.clock import Clock
@@ -123,7 +123,7 @@ class Packages:
     async def _evidence(self, frozen: PeriodFrozen) -> list[UnitEvidence]:
         return [
             evidence_of(unit, map(parsed, lines), frozen.at)
-            async for unit, lines in self.store.submissions(frozen.plan)
+            async for unit, lines in self.store.submissions(frozen.plan, frozen.at)
         ]
 
     async def look(self, package: Package, record: Record) -> list[Finding]:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 from bson import Binary
@@ -94,14 +95,25 @@ class ReportsStore:
             async for found in self._frozen.find({}, {"_id": 1}).sort("at", ASCENDING)
         ]
 
-    async def keep_submissions(self, lines: list[tuple[Document, bytes]]) -> None:
-        """Events of the workspace: what they can be found by, and the line itself."""
-        for named, line in lines:
-            await self._put(self._submissions, named["id"], **named, line=Binary(line))
+    async def keep_submission(
+        self, key: str, named: Document, line: bytes, accepted_at: datetime
+    ) -> None:
+        """An event of the workspace: what it can be found by, the line itself, and when it was first accepted."""
+        await self._submissions.update_one(
+            {"_id": key},
+            {"$set": named | {"line": Binary(line)}, "$min": {"accepted_at": accepted_at}},
+            upsert=True,
+        )
 
-    async def submissions(self, plan: str) -> AsyncIterator[tuple[str, list[bytes]]]:
-        """(unit, its lines), one unit after the other."""
-        cursor = self._submissions.find({"plan": plan}).sort("unit", ASCENDING)
+    async def submissions(
+        self, plan: str, until: datetime | None = None
+    ) -> AsyncIterator[tuple[str, list[bytes]]]:
+        """(unit, its lines), one unit after the other; `until`: only what the journal had accepted by then."""
+        wanted: Document = {"plan": plan}
+        if until is not None:
+            early = {"accepted_at": {"$lte": until}}
+            wanted["$or"] = [early, {"accepted_at": None}]  # kept before it was noted
+        cursor = self._submissions.find(wanted).sort("unit", ASCENDING)
         unit, lines = "", list[bytes]()
         async for found in cursor:
             if found["unit"] != unit and lines:

@@ -14,6 +14,8 @@ import pytest
 from docx.oxml.ns import qn
 from pypdf import PdfReader
 
+from contracts.evidence import UnitEvidence, index_hash
+from contracts.packages import EvidencePosition
 from contracts.plan import Plan
 from services.reports.domain import vietnamese as vn
 from services.reports.domain.annual import annual_documents
@@ -198,6 +200,43 @@ def test_every_format_shows_the_same_numbers(package: Path) -> None:
         files["06-du-toan-kinh-phi.pdf"]
     )
     assert results["blocs"][0]["rows"][0]["name"] == "Xã Bình Thành"
+
+
+def test_a_quarter_names_the_product_of_each_locality_in_every_format(tmp_path: Path) -> None:
+    path = tmp_path / "quy.zip"
+    with path.open("wb") as target:
+        build(record_of(frozen_period("2023-Q3", SMALL), SMALL), key, target)
+    files = contents(path)
+    said = "Chợ không dùng tiền mặt; Bản đồ số & du lịch (chưa thẩm định)"
+    assert said in text_of(files["01-bao-cao-quy.pdf"])
+    table = rows_of(files["01-bao-cao-quy.docx"])
+    assert ["Thị trấn Kinh Cùng", said] in [cells[:2] for cells in table]
+    names = ["Chợ không dùng tiền mặt", "Bản đồ số & du lịch"]
+    rows = json.loads(files["data/results.json"])["blocs"][0]["rows"]
+    shown = {row["unit"]: [thing["name"] for thing in row["shown"]] for row in rows}
+    assert shown == {"31393": names} | {u: [] for u in shown if u != "31393"}
+    sheet = openpyxl.load_workbook(BytesIO(files["bang-so-lieu.xlsx"]))["Sản phẩm, mô hình"]
+    assert [cell.value for cell in sheet["E"][3:]] == names
+    assert list(differences(path, key)) == []
+
+
+def test_another_index_of_evidence_than_the_frozen_one_is_named(tmp_path: Path) -> None:
+    mine = [UnitEvidence(unit="31393", reviews={"2023-07:X5": "accepted"})]
+    position = EvidencePosition(events=1, files=0, sha256=index_hash(mine))
+    record = small_record(evidence=mine)
+    frozen = record.frozen.model_copy(update={"evidence": position})
+    path = tmp_path / "goi.zip"
+    with path.open("wb") as target:
+        build(record.model_copy(update={"frozen": frozen}), key, target)
+    assert list(differences(path, key)) == []
+    files = contents(path)
+    forged = files["data/record.json"].replace(b'X5": "accepted"', b'X5": "rejected"')
+    again = rewritten(
+        path, tmp_path / "b.zip", files | {"data/record.json": forged}, honest=True
+    )
+    assert list(differences(again, key)) == [
+        "data/record.json: the index of evidence is not the one that was frozen"
+    ]
 
 
 def test_a_total_just_below_a_threshold_is_never_shown_as_the_threshold(package: Path) -> None:

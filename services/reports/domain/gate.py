@@ -6,7 +6,7 @@ from typing import NamedTuple
 from contracts.calendar import months_of
 from services.reports.domain.decisions import in_force
 from services.reports.domain.figures import candidates_of, outcomes_of
-from services.reports.domain.record import Finding, Record
+from services.reports.domain.record import Finding, Record, has_frozen_evidence
 from services.reports.domain.recount import recount
 
 OPEN_REVIEWS = ("waiting", "returned", "reopened")
@@ -39,6 +39,7 @@ def findings(
         *unsettled(months_of(record.frozen.period, record.plan.months), reviews, appeals),
         _elsewhere(elsewhere, "dead_letters", "sự kiện hỏng chưa xử lý", "dead letters"),
         _elsewhere(elsewhere, "quarantined", "sự kiện đang cách ly", "events in quarantine"),
+        _evidence(record),
         _proof(record),
         _money(record),
     ]
@@ -90,6 +91,16 @@ def _elsewhere(known: Elsewhere | None, name: str, vi: str, en: str) -> Finding 
             en=f"Could not be asked: {en}",
         )
     return _count(name, getattr(known, name), vi, en)
+
+
+def _evidence(record: Record) -> Finding | None:
+    if has_frozen_evidence(record):
+        return None
+    return Finding(
+        code="evidence",
+        vi="Danh mục minh chứng chưa khớp với danh mục đã chốt: còn báo cáo chưa đọc tới",
+        en="The index of evidence is not yet the one that was frozen: some reports are still to be read",
+    )
 
 
 def _proof(record: Record) -> Finding | None:

@@ -9,7 +9,7 @@ from zipfile import BadZipFile, ZipFile
 from services.reports.domain.awards import derive
 from services.reports.domain.decisions import in_force
 from services.reports.domain.figures import Figures, SortKey, candidates_of, figures_of
-from services.reports.domain.record import Record
+from services.reports.domain.record import Record, has_frozen_evidence
 from services.reports.domain.recount import recount
 from services.reports.render.data import FROZEN, PLAN, RECORD, data_files, record_from
 from services.reports.render.package import (
@@ -120,6 +120,8 @@ def _heads(record: Record, manifest: dict[str, Any]) -> Iterator[str]:
         for name in said
         if said[name] != is_so[name]
     )
+    if not has_frozen_evidence(record):
+        yield "data/record.json: the index of evidence is not the one that was frozen"
     if (record.plan.id, record.plan.version) != (frozen.plan, frozen.plan_version):
         yield "plan.json: not the version by which the period was frozen"
 
