@@ -15,9 +15,7 @@ from services.reports.render.data import FROZEN, PLAN, RECORD, data_files, recor
 from services.reports.render.package import (
     MANIFEST,
     WORKBOOK,
-    documents,
-    how_many,
-    rendered,
+    all_rendered,
     sha256,
     software,
 )
@@ -162,7 +160,7 @@ def _anew(figures: Figures, manifest: dict[str, Any]) -> Iterator[tuple[str, byt
         return
     yield WORKBOOK, xlsx(figures)
     own = bool(manifest.get("templates"))
-    for document in documents(figures):
-        for name, content in rendered(figures, document, {}, how_many(figures)):
+    for files in all_rendered(figures, {}):
+        for name, content in files:
             if not (own and name.endswith(".docx")):
                 yield name, content
