@@ -1,5 +1,6 @@
 """A signed copy of a document: added beside the others, shown as intact, and named when it is not."""
 
+import hashlib
 from datetime import timedelta
 from pathlib import Path
 from zipfile import ZipFile
@@ -15,7 +16,12 @@ from cryptography.x509.oid import NameOID
 from services.reports.render.archive import Archive
 from services.reports.render.docx import sample
 from services.reports.render.pdf import pdf
-from services.reports.render.signing import SigningError, add_signed, signatures_in
+from services.reports.render.signing import (
+    SigningError,
+    add_signed,
+    signatures_in,
+    unsigned_sha256,
+)
 from services.runtime.clock import wall_now
 
 pytest.importorskip("pyhanko")
@@ -61,7 +67,11 @@ def test_a_signed_copy_is_intact_and_of_the_packages_document(
     package: Path, certificate: Path
 ) -> None:
     assert list(signatures_in(package)) == []
+    published = hashlib.sha256(package.read_bytes()).hexdigest()
+    assert unsigned_sha256(package) == published
     assert add_signed(package, "02-to-trinh", certificate, PASSWORD) == "signed/02-to-trinh.pdf"
+    assert hashlib.sha256(package.read_bytes()).hexdigest() != published
+    assert unsigned_sha256(package) == published
     (line,) = signatures_in(package)
     assert "signature intact, of this package's document, by Common Name: Cơ quan mẫu" in line
 

@@ -1,8 +1,10 @@
 """PAdES signatures with pyHanko, where an office has a certificate: signed copies beside the files of a package."""
 
+import hashlib
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 from zipfile import ZipFile
 
@@ -63,6 +65,23 @@ def add_signed(package: Path, name: str, certificate: Path, password: str) -> st
         archive.close()
     draft.replace(package)
     return target
+
+
+def unsigned_sha256(package: Path) -> str:
+    """The hash of a package as it was published: without the signed copies that were added to it."""
+    with ZipFile(package) as opened:
+        added = any(name.startswith(SIGNED) for name in opened.namelist())
+    if not added:
+        with package.open("rb") as content:
+            return hashlib.file_digest(content, "sha256").hexdigest()
+    with package.open("rb") as source, TemporaryFile() as target:
+        archive = Archive(target)
+        for name, stored in files_in(source):
+            if not name.startswith(SIGNED):
+                archive.add(name, stored)
+        archive.close()
+        target.seek(0)
+        return hashlib.file_digest(target, "sha256").hexdigest()
 
 
 def signatures_in(package: Path) -> Iterator[str]:
