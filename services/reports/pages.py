@@ -19,7 +19,7 @@ from services.reports.domain.closing import Closer
 from services.reports.domain.decisions import DecisionError, Present
 from services.reports.domain.figures import Figures, outcomes_of
 from services.reports.domain.record import Record, Signatures
-from services.reports.domain.workflow import Package
+from services.reports.domain.workflow import Package, SignedCopy
 from services.reports.http import STEPS, WHO_SEES, Answer, Details, Office
 from services.reports.refusals import EXPECTED, Refusal, refusal_of
 from services.runtime.access.forms import Form, field, read_form
@@ -65,6 +65,7 @@ class View:
     items: list[Any]
     decisions: dict[str, Any]
     names: list[str]
+    signed: list[SignedCopy]
 
     def may(self, action: str) -> bool:
         """Whether this person's role may take a step."""
@@ -119,7 +120,8 @@ class Desk:
         items = [item for outcome in outcomes_of(record).values() for item in outcome.items]
         names = await self.office.archives.names(package) if package.build.done else []
         decisions = {decision.key: decision for decision in record.decisions}
-        return View(package, record, person, gate, items, decisions, names)
+        signed = await packages.store.signed(package.id, package.build.done)
+        return View(package, record, person, gate, items, decisions, names, signed)
 
     async def package_page(
         self, request: Request, key: str, refusal: Refusal | None = None

@@ -9,6 +9,7 @@ from services.reports.domain.nominations import NominationError
 from services.reports.domain.record import Finding
 from services.reports.domain.workflow import WorkflowError
 from services.reports.render.docx import TemplateUnfitError
+from services.reports.render.signing import SigningError
 from services.reports.store import ChangedMeanwhileError
 
 EXPECTED = (
@@ -17,6 +18,7 @@ EXPECTED = (
     DecisionError,
     NominationError,
     WorkflowError,
+    SigningError,
     TemplateUnfitError,
     ChangedMeanwhileError,
 )
@@ -127,6 +129,26 @@ _TABLE: dict[str, tuple[int, str, str]] = {
         422,
         "Mẫu không dựng được với dữ liệu thử",
         "The template does not render",
+    ),
+    "no_signature": (
+        422,
+        "Tệp không phải là PDF có chữ ký số.",
+        "The file is no PDF with a digital signature.",
+    ),
+    "signature_broken": (
+        422,
+        "Chữ ký số không còn nguyên vẹn: tệp đã bị sửa sau khi ký.",
+        "The signature is broken: the file was changed after it was signed.",
+    ),
+    "other_document": (
+        422,
+        "Bản ký số không phải của văn bản này. Hãy tải PDF từ trang này, ký rồi gửi lại.",
+        "The signed copy is not of this document. Download the PDF from this page, sign it, bring it back.",
+    ),
+    "signing_missing": (
+        503,
+        "Máy chủ chưa cài phần kiểm tra chữ ký số. Hãy báo người quản trị.",
+        "This server cannot check signatures: the extra 'signing' is not installed. Tell the administrator.",
     ),
     "too_large": (413, "Tệp quá lớn.", "The file is too large."),
 }

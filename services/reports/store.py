@@ -14,7 +14,7 @@ from contracts.packages import PeriodFrozen
 from contracts.plan import Plan
 from services.reports.domain.decisions import Decision
 from services.reports.domain.record import DossierPart, Nomination, Proof
-from services.reports.domain.workflow import Build, Package
+from services.reports.domain.workflow import Build, Package, SignedCopy
 from services.runtime.mongo import Collection, Database, Document
 
 CHUNK_BYTES = 4 << 20
@@ -40,6 +40,7 @@ class ReportsStore:
         self._templates: Collection = database["templates"]
         self._archives: Collection = database["archives"]
         self._proofs: Collection = database["proofs"]
+        self._signed: Collection = database["signed"]
 
     async def prepare(self) -> None:
         """Create the indexes; harmless when they are there."""
@@ -202,6 +203,29 @@ class ReportsStore:
         cursor = self._archives.find({"package": key, "build": build}).sort("_id", ASCENDING)
         async for found in cursor:
             yield bytes(found["data"])
+
+    async def keep_signed(self, key: str, build: int, copy: SignedCopy, content: bytes) -> None:
+        """A signed copy of a document, in the place of an earlier one; those of other archives go."""
+        await self._put(
+            self._signed,
+            f"{key}|{build}|{copy.document}",
+            package=key,
+            build=build,
+            copy=copy.model_dump_json(),
+            content=Binary(content),
+        )
+        await self._signed.delete_many({"package": key, "build": {"$ne": build}})
+
+    async def signed(self, key: str, build: int) -> list[SignedCopy]:
+        """The signed copies of an archive's documents, by document."""
+        cursor = self._signed.find({"package": key, "build": build}, {"copy": 1})
+        found = await cursor.sort("_id", ASCENDING).to_list(None)
+        return [SignedCopy.model_validate_json(one["copy"]) for one in found]
+
+    async def signed_file(self, key: str, build: int, document: str) -> bytes | None:
+        """One of them."""
+        found = await self._signed.find_one({"_id": f"{key}|{build}|{document}"})
+        return None if found is None else bytes(found["content"])
 
     # what people bring
 

@@ -21,6 +21,7 @@ from services.reports.http import Office, packages_api, refused
 from services.reports.pages import Desk, pages
 from services.reports.refusals import EXPECTED, refusal_of
 from services.reports.settings import ReportsSettings
+from services.reports.signed_pages import signed_pages
 from services.runtime import mongo
 from services.runtime.access.guard import Guard
 from services.runtime.audit import Audit
@@ -82,6 +83,7 @@ class ReportsWeb:
         app.include_router(nominations_api(self._office, self._collection, self._guard))
         app.include_router(collecting_pages(self._counter))
         app.include_router(closing_pages(self._desk, self._closer))
+        app.include_router(signed_pages(self._desk))
         app.include_router(pages(self._desk, self._closer))
 
     @asynccontextmanager

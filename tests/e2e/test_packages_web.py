@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -24,11 +25,13 @@ from services.reports.application import Packages
 from services.reports.building import Builder
 from services.reports.domain.record import Proof
 from services.reports.handlers import Handlers
+from services.reports.render.signing import signed_pdf
 from services.runtime.auth import Role
 from services.runtime.consuming import Consumer
 from services.runtime.embedded import Addresses
 from services.runtime.resources import resources
 from services.runtime.settings import Settings
+from tests.support.certificates import OWNER, PASSWORD, make_certificate
 from tests.support.packages import PLAN, frozen_period
 from tests.support.people import Person, client_of, make_person, sign_in
 
@@ -189,7 +192,40 @@ def test_only_the_right_people_see_and_check_a_package(running: Running) -> None
         assert reviewer.get("/api/v1/packages/none:2023:1").status_code == 404
 
 
-def test_a_package_is_published_over_http_and_the_board_says_so(fresh: Running) -> None:
+def _signed_copies(leader: httpx.Client, tmp_path: Path) -> None:
+    """A signed copy is kept only when it is intact and of this document."""
+    pytest.importorskip("pyhanko")
+    certificate = make_certificate(tmp_path)
+    letter = leader.get(f"{API}/files/02-to-trinh.pdf").content
+    minutes = leader.get(f"{API}/files/03-bien-ban-hop-xet.pdf").content
+    good = signed_pdf(letter, certificate, PASSWORD)
+    broken = good[:400] + bytes([good[400] ^ 1]) + good[401:]
+
+    def bring(content: bytes) -> httpx.Response:
+        form = {"document": "02-to-trinh"}
+        file = {"file": ("ky.pdf", content)}
+        return leader.post(f"{PAGE}/signed", data=form, files=file, headers=HTML)
+
+    for content, words in (
+        (letter, "không phải là PDF có chữ ký số"),
+        (b"no file", "không phải là PDF có chữ ký số"),
+        (broken, "đã bị sửa sau khi ký"),
+        (signed_pdf(minutes, certificate, PASSWORD), "không phải của văn bản này"),
+    ):
+        refused = bring(content)
+        assert (refused.status_code, words in refused.text) == (422, True), words
+    assert OWNER not in leader.get(PAGE, headers=HTML).text
+    assert bring(good).status_code == 303
+    page = leader.get(PAGE, headers=HTML).text
+    assert OWNER in page
+    assert "chữ ký nguyên vẹn" in page
+    assert leader.get(f"{PAGE}/signed/02-to-trinh").content == good
+    assert leader.get(f"{PAGE}/signed/01-bao-cao-tong-hop", headers=HTML).status_code == 404
+
+
+def test_a_package_is_published_over_http_and_the_board_says_so(
+    fresh: Running, tmp_path: Path
+) -> None:
     running = fresh
     settle(running)
     with running.client("reviewer") as reviewer, running.client("leader") as leader:
@@ -211,6 +247,7 @@ def test_a_package_is_published_over_http_and_the_board_says_so(fresh: Running) 
         while board.get("official_at") is None:
             board = reviewer.get("/api/v1/standings/phung-hiep-2023/commune?period=2023").json()
         assert datetime.fromisoformat(board["closed_at"]) == YEAR.at
+        _signed_copies(leader, tmp_path)
         text = reviewer.get("/?period=2023", headers=HTML).text
         assert "hồ sơ khen thưởng chưa công bố" not in text
         assert "Kết quả chính thức của kỳ này đã công bố" in text
