@@ -35,11 +35,31 @@ class NearExclusion(Event):
     """From how many on the rule excludes."""
 
 
+class ThingShown(Event):
+    """A product, a model or another thing that a unit showed in the period, by its name."""
+
+    unit: UnitCode
+    indicator: CatalogueCode
+    on: Annotated[date, Field(strict=False)]
+    name: Annotated[str, Field(max_length=200)]
+    verified: bool
+
+
+class EvidencePosition(Event):
+    """Which index of evidence a closing takes: the index itself may be larger than an event."""
+
+    events: int
+    """Of the workspace, accepted up to the closing; repeats included."""
+    files: int
+    sha256: Sha256
+    """`contracts.evidence.index_hash` of the index."""
+
+
 class PeriodFrozen(Event):
     """A period was closed: its standings and eligibility as they stood at one position of the journal.
 
-    Producer: scoring. Consumers: reports. Sent once for each closing, by date or by hand. Whatever arrives later
-    changes nothing of it.
+    Producer: scoring. Consumers: leaderboard, reports. Sent once for each closing, by date or by
+    hand. Whatever arrives later changes nothing of it.
     """
 
     type: Literal["period.frozen"] = "period.frozen"
@@ -62,6 +82,10 @@ class PeriodFrozen(Event):
     adjustments: list[Adjustment] = Field(default_factory=list)
     """Corrections that arrived since earlier periods of the plan were frozen."""
     near: list[NearExclusion] = Field(default_factory=list)
+    shown: list[ThingShown] = Field(default_factory=list)
+    """Products and models of the period that have a name."""
+    evidence: EvidencePosition | None = None
+    """Files behind the claims and decisions on them; absent in closings made before it was added."""
 
     example: ClassVar = {
         "type": "period.frozen",

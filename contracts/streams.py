@@ -73,14 +73,14 @@ SUBMISSION = Topic(
     "submission",
     (SubmissionMade, SubmissionWithdrawn, ItemReviewed, AppealLodged, AppealDecided),
     ("intake",),
-    ("notifier", "reports"),
+    ("notifier", "reports", "scoring"),
     "What units hand in, and what the standing office decides about it.",
 )
 FREEZE = Topic(
     "freeze",
     (PeriodFrozen,),
     ("scoring",),
-    ("reports",),
+    ("leaderboard", "reports"),
     "Periods that were closed, with their standings.",
 )
 PACKAGE = Topic(

@@ -2,22 +2,24 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import date
-from typing import Any
+from typing import Any, Protocol
 
-from contracts.calendar import is_year, local_date, quarter_of
+from contracts.calendar import is_year, local_date, months_of, quarter_of
+from contracts.evidence import UnitEvidence, evidence_of, open_appeals, parsed, reviews_of
 from contracts.packages import (
     PackageChecked,
     PackagePublished,
     PackageReturned,
     PeriodFrozen,
 )
+from contracts.plan import Plan
 from contracts.streams import PACKAGE
 from services.reports.domain import decisions as deciding, workflow
+from services.reports.domain.closing import Closer
 from services.reports.domain.decisions import Decision, Item
-from services.reports.domain.evidence import evidence_of, open_appeals, parsed, reviews_of
 from services.reports.domain.figures import outcomes_of
-from services.reports.domain.gate import Elsewhere, findings
-from services.reports.domain.record import Finding, Record, Signatures, UnitEvidence
+from services.reports.domain.gate import Elsewhere, findings, unsettled
+from services.reports.domain.record import Finding, Record, Signatures
 from services.reports.domain.workflow import Package, WorkflowError
 from services.reports.store import ReportsStore
 from services.runtime.clock import Clock
@@ -26,6 +28,19 @@ from services.runtime.journal import Journal
 Told = PackageChecked | PackageReturned | PackagePublished
 AskElsewhere = Callable[[PeriodFrozen], Awaitable[Elsewhere]]
 """What other services know of a period: given by whoever wires the services together."""
+
+
+class Neighbours(Protocol):
+    """All that the web face asks of other services."""
+
+    @property
+    def closer(self) -> Closer:
+        """Who closes periods."""
+
+    async def __call__(self, frozen: PeriodFrozen) -> Elsewhere:
+        """What is set aside that might belong to a closed period."""
+
+
 QUARTER = len("2023-Q3")
 
 
@@ -114,19 +129,28 @@ class Packages:
     async def _evidence(self, frozen: PeriodFrozen) -> list[UnitEvidence]:
         return [
             evidence_of(unit, map(parsed, lines), frozen.at)
-            async for unit, lines in self.store.submissions(frozen.plan)
+            async for unit, lines in self.store.submissions(frozen.plan, frozen.at)
         ]
 
     async def look(self, package: Package, record: Record) -> list[Finding]:
         """What is in the way now."""
+        reviews, appeals = await self._claims(package.plan)
+        elsewhere = None if self._ask is None else await self._ask(record.frozen)
+        return findings(record, reviews, appeals, elsewhere)
+
+    async def _claims(self, plan: str) -> tuple[dict[str, str], list[str]]:
+        """(`<unit>:<month>:<indicator>` -> last decision, `<unit>:<month>` of open appeals), as known now."""
         reviews: dict[str, str] = {}
         appeals: list[str] = []
-        async for unit, lines in self.store.submissions(package.plan):
+        async for unit, lines in self.store.submissions(plan):
             events = [parsed(line) for line in lines]
             reviews |= {f"{unit}:{key}": state for key, state in reviews_of(events).items()}
             appeals += open_appeals(events)
-        elsewhere = None if self._ask is None else await self._ask(record.frozen)
-        return findings(record, reviews, appeals, elsewhere)
+        return reviews, appeals
+
+    async def undecided(self, plan: Plan, period: str) -> list[Finding]:
+        """Claims and appeals that a closing now would take as they stand: not decided yet."""
+        return unsettled(months_of(period, plan.months), *await self._claims(plan.id))
 
     async def refresh(self, key: str) -> Package:
         """Look at the gate and have the archive built anew."""

@@ -18,6 +18,7 @@ from services.reports.store import CHUNK_BYTES
 from services.runtime.clock import monotonic_seconds
 from services.runtime.journal import JournalUnavailableError
 from services.runtime.logging import get_logger
+from services.runtime.process import give_back
 from services.runtime.web.collation import vietnamese_key
 
 log = get_logger(__name__)
@@ -85,6 +86,7 @@ class Builder:
                 size=path.stat().st_size,
             )
         await self._store.built(package.id, done)
+        give_back()
         SECONDS.set(monotonic_seconds() - started)
         BUILT.inc()
         log.info("package built", package=package.id, files=files)

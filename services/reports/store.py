@@ -15,7 +15,7 @@ from contracts.plan import Plan
 from services.reports.domain.decisions import Decision
 from services.reports.domain.nominations import Papers
 from services.reports.domain.record import DossierPart, Nomination, Proof
-from services.reports.domain.workflow import Build, Package
+from services.reports.domain.workflow import Build, Package, SignedCopy
 from services.runtime.mongo import Collection, Database, Document
 
 CHUNK_BYTES = 4 << 20
@@ -41,6 +41,7 @@ class ReportsStore:
         self._templates: Collection = database["templates"]
         self._archives: Collection = database["archives"]
         self._proofs: Collection = database["proofs"]
+        self._signed: Collection = database["signed"]
 
     async def prepare(self) -> None:
         """Create the indexes; harmless when they are there."""
@@ -100,14 +101,25 @@ class ReportsStore:
             async for found in self._frozen.find({}, {"_id": 1}).sort("at", ASCENDING)
         ]
 
-    async def keep_submissions(self, lines: list[tuple[Document, bytes]]) -> None:
-        """Events of the workspace: what they can be found by, and the line itself."""
-        for named, line in lines:
-            await self._put(self._submissions, named["id"], **named, line=Binary(line))
+    async def keep_submission(
+        self, key: str, named: Document, line: bytes, accepted_at: datetime
+    ) -> None:
+        """An event of the workspace: what it can be found by, the line itself, and when it was first accepted."""
+        await self._submissions.update_one(
+            {"_id": key},
+            {"$set": named | {"line": Binary(line)}, "$min": {"accepted_at": accepted_at}},
+            upsert=True,
+        )
 
-    async def submissions(self, plan: str) -> AsyncIterator[tuple[str, list[bytes]]]:
-        """(unit, its lines), one unit after the other."""
-        cursor = self._submissions.find({"plan": plan}).sort("unit", ASCENDING)
+    async def submissions(
+        self, plan: str, until: datetime | None = None
+    ) -> AsyncIterator[tuple[str, list[bytes]]]:
+        """(unit, its lines), one unit after the other; `until`: only what the journal had accepted by then."""
+        wanted: Document = {"plan": plan}
+        if until is not None:
+            early = {"accepted_at": {"$lte": until}}
+            wanted["$or"] = [early, {"accepted_at": None}]  # kept before it was noted
+        cursor = self._submissions.find(wanted).sort("unit", ASCENDING)
         unit, lines = "", list[bytes]()
         async for found in cursor:
             if found["unit"] != unit and lines:
@@ -196,6 +208,29 @@ class ReportsStore:
         cursor = self._archives.find({"package": key, "build": build}).sort("_id", ASCENDING)
         async for found in cursor:
             yield bytes(found["data"])
+
+    async def keep_signed(self, key: str, build: int, copy: SignedCopy, content: bytes) -> None:
+        """A signed copy of a document, in the place of an earlier one; those of other archives go."""
+        await self._put(
+            self._signed,
+            f"{key}|{build}|{copy.document}",
+            package=key,
+            build=build,
+            copy=copy.model_dump_json(),
+            content=Binary(content),
+        )
+        await self._signed.delete_many({"package": key, "build": {"$ne": build}})
+
+    async def signed(self, key: str, build: int) -> list[SignedCopy]:
+        """The signed copies of an archive's documents, by document."""
+        cursor = self._signed.find({"package": key, "build": build}, {"copy": 1})
+        found = await cursor.sort("_id", ASCENDING).to_list(None)
+        return [SignedCopy.model_validate_json(one["copy"]) for one in found]
+
+    async def signed_file(self, key: str, build: int, document: str) -> bytes | None:
+        """One of them."""
+        found = await self._signed.find_one({"_id": f"{key}|{build}|{document}"})
+        return None if found is None else bytes(found["content"])
 
     # what people bring
 

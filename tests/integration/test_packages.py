@@ -2,14 +2,16 @@
 
 import hashlib
 from collections.abc import AsyncIterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from contracts.events import DossierRecorded
+from contracts.evidence import index_hash
 from contracts.packages import (
+    EvidencePosition,
     PackagePublished,
     PackageReturned,
     PapersRecorded,
@@ -355,11 +357,21 @@ async def test_the_evidence_index_is_that_of_the_closing(
             "evidence": [],
         }
     )
-    await told(own, "submission", late, before)
+    delayed = before.model_copy(update={"id": "delayed", "version": 3, "evidence": []})
+    await told(own, "submission", late, delayed)
+    own.journal._clock = FrozenClock(FROZEN.at - timedelta(days=1))  # type: ignore[assignment]
+    await told(own, "submission", before)
     await read(own)
-    record = await packages.record(await packages.get(FROZEN.id))
+    package = await packages.get(FROZEN.id)
+    record = await packages.record(package)
     (unit,) = record.evidence
     assert [(one.indicator, one.sha256) for one in unit.files] == [("X2", "a" * 64)]
+    for taken, codes in ((index_hash([unit]), set()), ("0" * 64, {"evidence"})):
+        position = EvidencePosition(events=1, files=1, sha256=taken)
+        closing = record.frozen.model_copy(update={"evidence": position})
+        held = record.model_copy(update={"frozen": closing})
+        found = {finding.code for finding in await packages.look(package, held)}
+        assert found & {"evidence"} == codes
 
 
 async def test_two_changes_at_once_do_not_overwrite_each_other(packages: Packages) -> None:

@@ -4,9 +4,9 @@ from datetime import UTC, date, datetime
 
 import pytest
 
+from contracts.evidence import AnySubmission, evidence_of, reviews_of
 from contracts.submissions import ItemReviewed, SubmissionMade, SubmissionWithdrawn
 from services.reports.domain import workflow
-from services.reports.domain.evidence import AnySubmission, evidence_of, reviews_of
 from services.reports.domain.nominations import (
     NominationError,
     Papers,
