@@ -5,7 +5,7 @@ advisory service could not be reached or does not know a package; pip-audit alon
 """  # noqa: INP001 - a script
 
 import json
-import subprocess  # nosec B404 - runs pip-audit
+import subprocess  # nosec B404  # runs pip-audit
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -21,7 +21,7 @@ def ask(lock: Path, report: Path) -> str:
     """Have pip-audit write its report; what it said."""
     report.parent.mkdir(parents=True, exist_ok=True)
     report.unlink(missing_ok=True)
-    said = subprocess.run(  # noqa: S603  # nosec B603 - arguments of our own
+    said = subprocess.run(  # noqa: S603  # nosec B603  # arguments of our own
         [sys.executable, "-m", "pip_audit", "--disable-pip", "--require-hashes", "--requirement", lock,
          "--format", "json", "--output", report, "--progress-spinner", "off"],
         capture_output=True, text=True, check=False,
