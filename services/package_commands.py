@@ -71,7 +71,7 @@ def _against(data: Path, record: "Record", file: Path) -> list[str]:
 
 
 @commands.command("sign")
-def sign(
+def sign(  # nosec B107  # empty: it is asked for
     file: File,
     certificate: Annotated[Path, typer.Option(help="PKCS#12 file with certificate and key.")],
     password: Annotated[
