@@ -208,9 +208,12 @@ def cut(points: str) -> str:
 
 def in_docx(content: bytes) -> dict[str, str]:
     """Name -> points in the tables of the ranking."""
-    tables = docx.Document(BytesIO(content)).tables
-    rows = [[cell.text for cell in row.cells] for table in tables for row in table.rows]
-    return {cells[1]: cells[2] for cells in rows if len(cells) == 6 and cells[0].isdigit()}
+    found = {}
+    for table in docx.Document(BytesIO(content)).tables:
+        head, *rows = [[cell.text for cell in row.cells] for row in table.rows]
+        if head[:3] == ["Hạng", "Đơn vị", "Điểm"]:
+            found |= {name: points for _, name, points, *_ in rows}
+    return found
 
 
 def in_pdf(content: bytes) -> str:
