@@ -208,7 +208,7 @@ def cut(points: str) -> str:
 
 def in_docx(content: bytes) -> dict[str, str]:
     """Name -> points in the tables of the ranking."""
-    found = {}
+    found: dict[str, str] = {}
     for table in docx.Document(BytesIO(content)).tables:
         head, *rows = [[cell.text for cell in row.cells] for row in table.rows]
         if head[:3] == ["Hạng", "Đơn vị", "Điểm"]:
