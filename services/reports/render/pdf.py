@@ -1,6 +1,5 @@
 """PDF by Typst: one template, the fonts beside it, nothing from the system; the same document gives the same bytes."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -15,7 +14,7 @@ HERE = Path(__file__).parent
 TEMPLATE = HERE.parent / "templates" / "document.typ"
 CHART = HERE.parent / "templates" / "chart.typ"
 PIXELS_PER_INCH = 160
-AT_ONCE = max(1, min(4, os.cpu_count() or 1))
+AT_ONCE = 1
 """So many documents are drawn at the same time; the compiler leaves the interpreter alone meanwhile."""
 
 
