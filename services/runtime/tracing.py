@@ -1,4 +1,4 @@
-"""Traces from a request to the mail; off until `THIDUA_TRACES_TO` says where spans go, and then free of cost.
+"""Traces from a request to the mail; off until `THIDUA_TRACES_TO` says where spans go.
 
 What is carried, in packs and beside mails, is `traceparent` of W3C Trace Context. A pack, a move of the board or a mail
 may come of several requests: its span hangs on the first and links to the others. What comes of nothing that is traced
