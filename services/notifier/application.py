@@ -36,6 +36,7 @@ class Notifier:
         self._store = store
         self._clock = clock
         self._pending: Findings | None = None
+        self._pending_of: tuple[str, ...] = ()
         self._first = False
         self._looked_at = monotonic_seconds()
 
@@ -51,12 +52,12 @@ class Notifier:
     async def look(self) -> bool:
         """Write down what is to be told now, what was found before and not written first; whether it was anything."""
         now = self._clock.now()
-        causes = self.causes.take()
         if self._pending is None:
+            self._pending_of = self.causes.take()
             self._pending = self._silence_past(self.watch.tick(now), now)
         if self._pending:
             with tracing.follow(
-                "notifier.find", causes, occasions=len(self._pending.occasions)
+                "notifier.find", self._pending_of, occasions=len(self._pending.occasions)
             ):
                 await self._store.write_findings(self._pending, now, tracing.carried())
             self._count(self._pending)

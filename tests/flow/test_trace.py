@@ -1,6 +1,7 @@
 """One event from the portal's request to the board and to the mail, as one trace, with real spans of every part."""
 
 import asyncio
+import logging
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import datetime
@@ -58,10 +59,23 @@ def _spans() -> Iterator[InMemorySpanExporter]:
     tracing.use(None)
 
 
+@pytest.fixture(name="talkative")
+def _talkative(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Every span leaves a line, whatever another test configured."""
+    before = structlog.get_config()
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
+        cache_logger_on_first_use=False,
+    )
+    monkeypatch.setattr(tracing, "log", structlog.get_logger())
+    yield
+    structlog.configure(**before)
+
+
 @pytest.fixture(name="hurried")
 def _hurried(settings: Settings) -> Settings:
     """A morning of the competition, on which ten minutes pass in a second."""
-    start = datetime(2023, 7, 18, 8, 0, tzinfo=LOCAL)
+    start = datetime(2023, 7, 12, 8, 0, tzinfo=LOCAL)
     return settings.model_copy(
         update={"clock_start": start, "clock_anchor": wall_now(), "clock_rate": 600.0}
     )
@@ -94,7 +108,7 @@ async def post(front: Front, settings: Settings, **headers: str) -> httpx.Respon
     token = issue(Keys(settings.keys_dir).signing(), Role.PORTAL)
     dossier = DossierRecorded.example | {
         "status": "processing",
-        "due_at": "2023-07-17T17:00:00+07:00",
+        "due_at": "2023-07-11T17:00:00+07:00",
         "finished_at": None,
     }
     async with httpx.AsyncClient(
@@ -107,6 +121,7 @@ async def post(front: Front, settings: Settings, **headers: str) -> httpx.Respon
         )
 
 
+@pytest.mark.usefixtures("talkative")
 async def test_one_trace_leads_from_the_request_to_the_mail(
     running: tuple[Front, Worker], hurried: Settings, spans: InMemorySpanExporter
 ) -> None:
