@@ -3,16 +3,19 @@
 import asyncio
 import multiprocessing
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Self
 
 from contracts.calendar import local_date
 from contracts.events import PlanPublished
 from contracts.plan import Plan
 from contracts.streams import INDICATOR, PLAN
 from services.runtime.mongo import Document
-from services.runtime.resources import resources
+from services.runtime.resources import Resources, resources
 from services.runtime.settings import Settings
 from services.scoring.application import row_document
 from services.scoring.domain.fold import Fold, UnknownPlanError
@@ -24,26 +27,55 @@ Rows = dict[tuple[str, str, str], dict[str, Document]]
 """(plan, bloc, period) -> unit -> row."""
 
 
-def fold_until(settings: Settings, instant: datetime, candidate: Plan | None = None) -> Rows:
+@dataclass(frozen=True, slots=True)
+class Retold:
+    """What the journal would say under other plans."""
+
+    line: Callable[[bytes], bytes]
+    """A line of it -> the line as it would be told."""
+    released: Sequence[bytes]
+    """What waits for these plans and would be told then."""
+
+
+Retelling = Callable[[Resources, Sequence[Plan]], Awaitable[Retold]]
+"""Asked with the plans as they were published, a candidate last."""
+
+
+def fold_until(
+    settings: Settings,
+    instant: datetime,
+    candidate: Plan | None = None,
+    retelling: Retelling | None = None,
+) -> Rows:
     """All rows as they stood at an instant, under the plans published until then; takes as long as a rebuild.
 
-    With a candidate: as they would stand if it had been published too.
+    With a candidate: as they would stand if it had been published too, with what would be told anew because of it.
     """
-    return asyncio.run(_fold_until(settings, instant, candidate))
+    return asyncio.run(_fold_until(settings, instant, candidate, retelling))
 
 
-async def _fold_until(settings: Settings, instant: datetime, candidate: Plan | None) -> Rows:
+async def _fold_until(
+    settings: Settings, instant: datetime, candidate: Plan | None, retelling: Retelling | None
+) -> Rows:
     fold = Fold(local_date(instant))
     async with resources(settings) as own:
-        async for pack in own.journal.all_packs(PLAN.name, instant):
-            for line in pack.lines:
-                fold.publish(PlanPublished.model_validate_json(line).plan)
+        plans = [
+            PlanPublished.model_validate_json(line).plan
+            async for pack in own.journal.all_packs(PLAN.name, instant)
+            for line in pack.lines
+        ]
+        retold = None
         if candidate is not None:
-            fold.publish(candidate)
+            plans.append(candidate)
+            retold = None if retelling is None else await retelling(own, plans)
+        for plan in plans:
+            fold.publish(plan)
         async for pack in own.journal.all_packs(INDICATOR.name, instant):
             for line in pack.lines:
                 with suppress(UnknownPlanError, ValueError):  # a dead letter then as now
-                    fold.apply(line)
+                    fold.apply(line if retold is None else retold.line(line))
+        for line in () if retold is None else retold.released:
+            fold.apply(line)
     return rows_of(fold)
 
 
@@ -65,8 +97,9 @@ class BusyError(Exception):
 class PastBoards:
     """Answers for past instants, one rebuild at a time, the latest answers remembered."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, retelling: Retelling | None = None) -> None:
         self._settings = settings
+        self._retelling = retelling
         self._known: OrderedDict[datetime, Rows] = OrderedDict()
         self._one_at_a_time = asyncio.Lock()
         self._pool: ProcessPoolExecutor | None = None
@@ -95,7 +128,12 @@ class PastBoards:
                 return self._known[instant]
             loop = asyncio.get_running_loop()
             found = await loop.run_in_executor(
-                self._executor(), fold_until, self._settings, instant, candidate
+                self._executor(),
+                fold_until,
+                self._settings,
+                instant,
+                candidate,
+                self._retelling,
             )
             if candidate is None:
                 self._known[instant] = found
@@ -107,6 +145,12 @@ class PastBoards:
         if self._pool is None:
             self._pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
         return self._pool
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """End the helper process, if there is one."""

@@ -61,6 +61,8 @@ class Board:
     """Since when the public sees this and nothing newer; None: it is live, or as of a past instant."""
     official_at: datetime | None = None
     """When the period's award package was published."""
+    closed_at: datetime | None = None
+    """As of when the period was closed: awards follow from the standings of that instant."""
 
 
 @dataclass(frozen=True, slots=True)
