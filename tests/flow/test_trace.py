@@ -130,17 +130,15 @@ async def test_one_trace_leads_from_the_request_to_the_mail(
         answer = await post(front, hurried, traceparent=SENDER)
         assert answer.status_code == 202
 
-        def of_trace() -> dict[str, ReadableSpan]:
-            return {
-                s.name: s for s in spans.get_finished_spans() if s.context.trace_id == TRACE
-            }
+        def of_trace() -> list[ReadableSpan]:
+            return [s for s in spans.get_finished_spans() if s.context.trace_id == TRACE]
 
-        await until(lambda: set(PATH) <= of_trace().keys())
-    found = of_trace()
+        await until(lambda: set(PATH) <= {span.name for span in of_trace()})
+    found = {span.name: span for span in of_trace()}
     request = found[PATH[0]]
     assert request.parent is not None
     assert f"{request.parent.span_id:016x}" == SENDER.split("-")[2]
-    known = {span.context.span_id for span in found.values()}
+    known = {span.context.span_id for span in of_trace()}
     for name in PATH[1:]:
         parent = found[name].parent
         assert parent is not None, name
