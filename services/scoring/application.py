@@ -6,7 +6,6 @@ from collections.abc import Callable
 import msgspec
 from prometheus_client import Counter, Gauge
 from pymongo.errors import PyMongoError
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from redis.typing import EncodableT, FieldT
 
@@ -14,6 +13,7 @@ from contracts.events import PlanPublished
 from contracts.plan import Plan
 from contracts.streams import BOARD, STANDING
 from services.runtime import tracing
+from services.runtime.broker import Client
 from services.runtime.clock import (
     Clock,
     monotonic_seconds,
@@ -93,7 +93,7 @@ class Scoring:
         self,
         store: ScoringStore,
         journal: Journal,
-        redis: Redis,
+        redis: Client,
         clock: Clock,
         settings: ScoringSettings,
     ) -> None:

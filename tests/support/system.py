@@ -165,6 +165,18 @@ def wait_until(
         time.sleep(0.05)
 
 
+def ends_right(system: System, events: list[dict[str, Any]], limit: float) -> None:
+    """The board equals the oracle within the limit, by itself, and the shadow calculator agrees."""
+    wait_until(
+        lambda: not system.wrong(events),
+        limit,
+        lambda: f"{system.wrong(events)[:5]}\n{system.tail()}",
+    )
+    verdict = system.verify()
+    assert verdict.returncode == 0, verdict.stdout
+    assert verdict.stdout.strip().splitlines()[-1].startswith("0 differences")
+
+
 def events_of(seed: int, count: int) -> list[dict[str, Any]]:
     """The seeded workload: with corrections, repeats, late versions."""
     return list(workload.stream(count, seed, 15, 2023, 0.05, 0.08))
