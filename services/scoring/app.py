@@ -38,6 +38,8 @@ async def worker(settings: ScoringSettings, health: Health) -> AsyncIterator[Sco
         await store.prepare()
         ledger = own.journal.collection(STANDING.name)
         await ledger.create_index([("keys", 1), ("_id", -1)])
+        for topic in (INDICATOR.name, PLAN.name):
+            await own.journal.prepare_extents(topic)
         scoring = Scoring(store, own.journal, own.redis, own.clock, settings)
         plans, events = _consumers(own.journal, scoring, settings)
         await plans.catch_up()

@@ -10,6 +10,7 @@ from services.runtime.access.guard import Guard
 from services.runtime.audit import Audit
 from services.runtime.auth import Principal, Role
 from services.runtime.clock import Clock
+from services.runtime.journal import Pack
 from services.runtime.web.site import Site
 from services.scoring.domain.awarding import awards_of
 from services.scoring.leaderboard.audience import Audience
@@ -42,6 +43,12 @@ class NoFreezes:
 
     def of(self, plan: str, bloc: str) -> None:
         return None
+
+    async def positions(self) -> list[Pack]:
+        return [
+            Pack(f"01893a5b{n:03x}" + "ab" * 6, "indicator", 0, NOW, n + 1, b"")
+            for n in range(3, 0, -1)
+        ]
 
 
 class OnePreview:
@@ -86,7 +93,7 @@ class Links:
                 "packs": 3,
                 "events": 1_234,
                 "hash": f"{n}" * 64,
-                "until": "0",
+                "until": f"01893a5b{n:03x}",
             }
             for n in (1, 2)
         ]

@@ -57,9 +57,11 @@ class LeaderboardWeb:
         self._board_settings = BoardSettings()
         database = mongo.database(resources.client, settings, "scoring", durable=True)
         self._store = ScoringStore(database)
-        self._past = PastBoards(settings)
+        self._past = PastBoards(settings, resources.journal)
         self.feed = Feed(self._store, resources.journal, resources.clock, self._past)
-        self._freezes = Freezes(self._store, self.feed, self._past, resources.clock)
+        self._freezes = Freezes(
+            self._store, resources.journal, self.feed, self._past, resources.clock
+        )
         public = PublicBoards(self.feed, self._freezes)
         self._audience: Audience[Feed] = Audience(self.feed, public, guard)
         self._audit = Audit(database, resources.clock)

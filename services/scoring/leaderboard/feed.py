@@ -45,8 +45,8 @@ BOARD_AGE = Gauge("board_age_seconds", "Seconds since scoring last gave a sign o
 REPAIRED = Counter("board_repaired_rows", "Rows that the bus did not bring and the store did.")
 
 POLL_SECONDS = 1.5
-SILENT_SECONDS = 3.5
-"""Without a sign of life for so long, the board says that scoring stopped."""
+SILENT_SECONDS = 3.0
+"""Without a sign of life for so long, the board says that scoring stopped: five seconds are promised to the reader."""
 TREND_DAYS = 30
 TREND_DAYS_OF_MANY = 2
 MANY_UNITS = 200
@@ -317,12 +317,33 @@ class Feed:
         )
 
     async def board_as_of(
-        self, plan: str, bloc: str, period: str, instant: datetime
+        self,
+        plan: str,
+        bloc: str,
+        period: str,
+        instant: datetime,
+        visitor: str | None = None,
     ) -> Board | None:
         """The standings as they stood at a past instant, folded anew; None as for `board`.
 
+        Who reads here are staff: they come before visitors.
+        """
+        del visitor
+        return await self.past_board(plan, bloc, period, instant)
+
+    async def past_board(
+        self,
+        plan: str,
+        bloc: str,
+        period: str,
+        instant: datetime,
+        visitor: str | None = None,
+    ) -> Board | None:
+        """The same for a visitor's address, who comes after staff.
+
         Raises:
             FutureError: the instant has not come yet.
+            BusyError: too many ask for the past at once, or this visitor too often.
         """
         if instant > self._clock.now():
             raise FutureError
@@ -330,12 +351,12 @@ class Feed:
         found = None if rules is None else rules.bloc(bloc)
         if rules is None or found is None:
             return None
-        past = (await self._past.rows(instant)).get((plan, bloc, period), {})
+        rows = await self._past.rows(instant, visitor=visitor)
+        past = rows.get((plan, bloc, period), {})
         judge = next((row["version"] for row in past.values()), rules.version)
         then = self._versions[plan].get(judge, rules)
         found = then.bloc(bloc) or found
-        rows = rows_of(then, found, past)
-        return Board(then, found, period, AS_OF, instant, 0.0, None, rows)
+        return Board(then, found, period, AS_OF, instant, 0.0, None, rows_of(then, found, past))
 
     def ranks(self, key: BoardKey, rules: Plan) -> dict[str, int]:
         """Unit -> rank; computed once for each change of the board."""
