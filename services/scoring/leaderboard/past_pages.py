@@ -115,10 +115,12 @@ def add_play(router: APIRouter, audience: Audience[Any], site: Site) -> None:
             for close, following in zip_longest(closes, closes[1:])
             if following is None or following.on.month != close.on.month
         ]
+        last = closes[-1].units if closes else {}
         return site.page(
             request,
             "play.html",
             board=board,
+            racing=sorted(board.rows, key=lambda r: last.get(r.unit.code, (r.rank, 0))[0]),
             closes=closes,
             month_ends=month_ends,
             script=played(board, closes, site.words_for(request)),

@@ -1,0 +1,287 @@
+"""The board for every reader: what a screen reader is given, what the keyboard reaches, that nothing jumps."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from playwright.sync_api import Browser, Page, expect
+
+from tests.e2e.test_board_pages import ABOUT, OPEN, STAFF
+from tests.e2e.test_pages import (
+    WALL,
+    browser as browser,  # noqa: PLC0414 - the fixture
+    live,
+    opened,
+    order,
+)
+from tests.support.chromium import CHROMIUM
+from tests.support.sample_boards import SampleBoards, Stage, serving
+from tests.support.sample_desks import Everybody, sample_desks
+
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed"),
+    pytest.mark.timeout(180),
+]
+SHIFTS = """
+window.shifts = [];
+new PerformanceObserver((list) => {
+  for (const entry of list.getEntries()) {
+    window.shifts.push([entry.value, entry.sources.map(({ node }) =>
+      node?.closest?.("tr") ? "row" : `${node?.nodeName}.${node?.className}#${node?.id}`)]);
+  }
+}).observe({ type: "layout-shift", buffered: true });
+"""
+"""Collects every layout shift from the first paint on: how much, and of what."""
+FOCUSABLE = """() => [...document.querySelectorAll(
+  'a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex="0"]')]
+  .filter((e) => e.checkVisibility({ visibilityProperty: true }) && !e.disabled
+    && !(e.type === "radio" && !e.checked))
+  .map((e, n) => (e.dataset.stop = n))"""
+
+
+@pytest.fixture(scope="module")
+def stage() -> Stage:
+    stage = Stage(SampleBoards())
+    stage.guard = Everybody()
+    key = Ed25519PrivateKey.generate().public_key()
+    stage.more = lambda app, site: app.include_router(sample_desks(stage.source, site, key))
+    return stage
+
+
+@pytest.fixture(scope="module")
+def address(stage: Stage) -> Iterator[str]:
+    with serving(stage) as url:
+        yield url
+
+
+# --- what a screen reader is given -----------------------------------------------------------
+
+
+class Heard:
+    """The accessibility tree as Chromium hands it to a screen reader."""
+
+    def __init__(self, page: Page) -> None:
+        session = page.context.new_cdp_session(page)
+        session.send("Accessibility.enable")
+        found = session.send("Accessibility.getFullAXTree")["nodes"]
+        self.nodes: dict[str, dict[str, Any]] = {n["nodeId"]: n for n in found}
+
+    def of_role(self, *roles: str) -> list[dict[str, Any]]:
+        """In the order in which they are read."""
+        root = next(n for n in self.nodes.values() if role(n) == "RootWebArea")
+        return self.inside(root, *roles)
+
+    def inside(self, node: dict[str, Any], *roles: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        for child in node.get("childIds", []):
+            if child in self.nodes:
+                below = self.nodes[child]
+                if not below["ignored"] and role(below) in roles:
+                    found.append(below)
+                found += self.inside(below, *roles)
+        return found
+
+    def text(self, node: dict[str, Any]) -> str:
+        return " ".join(name(n) for n in self.inside(node, "StaticText")).strip()
+
+
+def role(node: dict[str, Any]) -> str:
+    return str(node.get("role", {}).get("value", ""))
+
+
+def name(node: dict[str, Any]) -> str:
+    return str(node.get("name", {}).get("value", ""))
+
+
+def trait(node: dict[str, Any], wanted: str) -> Any:
+    return next(
+        (p["value"].get("value") for p in node.get("properties", []) if p["name"] == wanted),
+        None,
+    )
+
+
+def test_a_screen_reader_is_given_a_table_with_named_columns_and_rows(
+    browser: Browser, address: str
+) -> None:
+    with opened(browser, address) as seen:
+        live(seen.page)
+        heard = Heard(seen.page)
+        (table,) = heard.of_role("table")
+        assert name(table) == "Xã, thị trấn, Năm 2023"
+        columns = [name(n) for n in heard.inside(table, "columnheader")]
+        assert columns == [
+            "Hạng",
+            "Thay đổi hạng so với hôm qua",
+            "Đơn vị",
+            "trên 200",
+            "Điểm",
+            "Xét thi đua",
+            "Gần đây",
+        ]
+        rows = [r for r in heard.inside(table, "row") if heard.inside(r, "rowheader")]
+        assert len(rows) == 15
+        (unit,) = heard.inside(rows[0], "rowheader")
+        assert name(unit) == "Xã Hòa Mỹ"
+        cells = [name(n) or heard.text(n) for n in heard.inside(rows[0], "cell")]
+        assert cells[0] == "1"
+        assert "so với hôm qua" in cells[1]
+        assert cells[2].startswith("đã thẩm định ")
+        assert cells[3] == "185,61"
+        assert cells[4].startswith(("Đủ điều kiện", "Không xét thi đua"))
+        assert re.match(r"Điểm các ngày gần đây: từ [\d,]+ đến [\d,]+", cells[5])
+        landmarks = {role(n) for n in heard.nodes.values()}
+        assert landmarks >= {"banner", "main", "navigation", "contentinfo"}
+
+
+@pytest.mark.parametrize("path", OPEN + STAFF)
+def test_everything_that_acts_has_a_name_and_a_role(
+    browser: Browser, address: str, path: str
+) -> None:
+    with opened(browser, address + path) as seen:
+        heard = Heard(seen.page)
+        acting = heard.of_role("link", "button", "combobox", "textbox", "slider", "Date")
+        assert acting or path == WALL
+        assert [n for n in acting if not name(n).strip()] == []
+        assert [n for n in heard.of_role("image", "img") if not name(n).strip()] == []
+        headings = [(trait(n, "level"), name(n)) for n in heard.of_role("heading")]
+        assert [title for level, title in headings if level == 1 and title.strip()]
+        levels = [int(level) for level, _ in headings]
+        assert all(
+            below <= above + 1 for above, below in zip([0, *levels], levels, strict=False)
+        )
+
+
+def test_changes_are_said_politely_and_the_age_is_not_said_every_second(
+    browser: Browser, address: str, stage: Stage
+) -> None:
+    with opened(browser, address) as seen:
+        page = seen.page
+        live(page)
+        spoken = [n for n in Heard(page).nodes.values() if trait(n, "live")]
+        assert [(role(n), trait(n, "live"), trait(n, "atomic")) for n in spoken] == [
+            ("status", "polite", True)
+        ]
+        page.evaluate(
+            """() => {
+              window.heard = [];
+              const line = document.getElementById("announcer");
+              new MutationObserver(() => window.heard.push(line.textContent))
+                .observe(line, { childList: true, characterData: true, subtree: true });
+            }"""
+        )
+        climber, other = order(page)[6], order(page)[9]
+        called = page.locator(f'[data-unit="{climber}"] .name').inner_text()
+        stage.boost(climber, 900_000)
+        expect(page.locator("#announcer")).to_have_text(f"{called} lên hạng 1.")
+        stage.boost(other, 1)
+        stage.source.trouble = "scoring"
+        expect(page.locator("#announcer")).to_contain_text("Bộ tính điểm đang ngừng")
+        stage.source.trouble = None
+        expect(page.locator("#announcer")).to_have_text("Số liệu lại được cập nhật.")
+        said = page.evaluate("window.heard")
+        assert len(said) == 3
+
+
+# --- the keyboard ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", OPEN + STAFF)
+def test_the_keyboard_reaches_everything_in_order_visibly_and_gets_out_again(
+    browser: Browser, address: str, path: str
+) -> None:
+    with opened(browser, address + path) as seen:
+        page = seen.page
+        stops = len(page.evaluate(FOCUSABLE))
+        reached: list[int] = []
+        for _ in range(5 * stops + 10):  # a date is several stops within
+            page.keyboard.press("Tab")
+            where = page.evaluate(
+                """() => {
+                  const e = document.activeElement;
+                  if (!e || e === document.body || e.dataset.stop === undefined) return null;
+                  const line = [e, e.closest(".row")].map((x) => x && getComputedStyle(x));
+                  const seen = line.some((s) => s && s.outlineStyle !== "none"
+                    && parseFloat(s.outlineWidth) >= 2);
+                  return [Number(e.dataset.stop), seen];
+                }"""
+            )
+            if where is None:
+                if reached:
+                    break
+                continue
+            stop, visible = where
+            assert visible, f"stop {stop} shows no focus"
+            if not reached or reached[-1] != stop:
+                reached.append(stop)
+            if stop == stops - 1 and len(reached) == stops:
+                break
+        assert reached == list(range(stops))
+
+
+# --- nothing jumps ---------------------------------------------------------------------------
+
+
+def shifts(page: Page) -> list[tuple[float, list[str]]]:
+    page.wait_for_timeout(250)
+    found: list[tuple[float, list[str]]] = page.evaluate("window.shifts")
+    return found
+
+
+@pytest.mark.parametrize("path", OPEN + STAFF)
+@pytest.mark.parametrize("width", [360, 1280])
+def test_nothing_jumps_while_a_page_appears(
+    browser: Browser, address: str, path: str, width: int
+) -> None:
+    context = browser.new_context(viewport={"width": width, "height": 800}, locale="vi-VN")
+    try:
+        page = context.new_page()
+        page.add_init_script(SHIFTS)
+        page.goto(address + path)
+        if page.locator("#age").count():
+            live(page)
+        assert shifts(page) == []
+    finally:
+        context.close()
+
+
+@pytest.mark.parametrize("path", ["/", WALL, ABOUT])
+@pytest.mark.parametrize("width", [360, 1280])
+def test_nothing_jumps_when_figures_or_their_age_change(
+    browser: Browser, address: str, stage: Stage, path: str, width: int
+) -> None:
+    context = browser.new_context(viewport={"width": width, "height": 800}, locale="vi-VN")
+    try:
+        page = context.new_page()
+        page.add_init_script(SHIFTS)
+        page.goto(address + path)
+        live(page)
+        page.evaluate("window.shifts = []")
+        unit = ABOUT.rsplit("/", 1)[1] if path == ABOUT else order(page)[0]
+        value = page.locator("#total" if path == ABOUT else f'[data-unit="{unit}"] .points')
+        was = value.inner_text()
+        stage.boost(unit, 100)
+        expect(value).not_to_have_text(was, timeout=10_000)
+        stage.source.trouble = "scoring"
+        expect(page.locator("#age.warn")).to_be_visible()
+        assert shifts(page) == []
+    finally:
+        stage.source.trouble = None
+        context.close()
+
+
+def test_when_a_rank_changes_only_rows_move(
+    browser: Browser, address: str, stage: Stage
+) -> None:
+    with opened(browser, "about:blank", motion="full") as seen:
+        page = seen.page
+        page.add_init_script(SHIFTS)
+        page.goto(address)
+        live(page)
+        below = page.locator(".legend").bounding_box()
+        stage.boost(order(page)[8], 2_000_000)
+        expect(page.locator("#rows .row").first).to_have_attribute("data-rank", "1")
+        moved = {node for _, nodes in shifts(page) for node in nodes}
+        assert moved <= {"row"}
+        assert page.locator(".legend").bounding_box() == below
