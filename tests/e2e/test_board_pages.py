@@ -110,6 +110,8 @@ def test_every_page_is_small_fits_a_phone_and_asks_nobody_else(
     width = 1280 if path == WALL else 360
     with opened(browser, address + path, width=width) as seen:
         assert seen.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+        seen.page.set_viewport_size({"width": 3840, "height": 2160})
+        assert seen.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
         answer = seen.page.request.get(address + path)
         assert len(answer.body()) <= 100_000
         assert "unsafe" not in answer.headers["content-security-policy"]

@@ -395,6 +395,9 @@ async def test_a_change_is_previewed_for_every_unit_and_published_with_number_an
         shown = (await office.get(address)).text
         assert "Xã Tân Bình" in shown
         assert "phiên bản 2" in shown
+        assert "Quý III/2023: 1 đơn vị đổi điểm hoặc hạng." in shown
+        assert "Tháng 7/2023: 1 đơn vị đổi điểm hoặc hạng." in shown
+        assert "Tháng 6/2023" not in shown
         assert await points(office) == was
         lacking = await office.post(address, data={"act": "publish", "reason": "sửa mức"})
         assert (lacking.status_code, "Ghi số quyết định" in lacking.text) == (422, True)

@@ -1,5 +1,6 @@
 """The pages of staff with invented freezes and previews behind them, for somebody who may do everything."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
@@ -68,6 +69,7 @@ class OnePreview:
             )
             for r in board.rows
         ]
+        effects += [replace(e, period="2023-Q3") for e in effects[:3]]
         self.preview = Preview("ab12", plan, NOW, "officer-1", "open", "", "", effects)
 
     async def find(self, number: str) -> Preview | None:
