@@ -3,7 +3,7 @@ VENV ?= .venv
 PYTHON ?= python3
 DATA ?= .data
 PORT ?= 8000
-WORKERS ?= 2
+WORKERS ?= 3
 SECONDS ?= 60
 
 BIN := $(VENV)/bin

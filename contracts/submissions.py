@@ -95,7 +95,7 @@ class ItemReviewed(Event):
     """The standing office decided on one indicator of a report.
 
     Producer: intake. Consumers: notifier, reports. Sent when the decision is taken. *corrected*: accepted with another
-    figure; *reopened*: something changed after it had been accepted.
+    figure; *reopened*: something changed after it had been accepted, or the office took its decision back.
     """
 
     type: Literal["item.reviewed"] = "item.reviewed"

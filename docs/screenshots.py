@@ -1,11 +1,15 @@
-"""Makes the pictures of the README from a running demonstration: `python docs/screenshots.py [ADDRESS]`."""  # noqa: INP001 - a script, no package
+"""Makes the pictures of the README from a running demonstration: `screenshots.py ADDRESS [OFFICER REVIEWER]`.
 
+The last two are sign-in links that `make demo` printed; each works once.
+"""  # noqa: INP001 - a script, no package
+
+import secrets
 import shutil
 import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, StorageState, sync_playwright
 
 IMAGES = Path(__file__).parent / "images"
 MOST_BYTES = 300_000
@@ -20,6 +24,8 @@ class Picture(NamedTuple):
     width: int
     height: int
     language: str = "en"
+    who: str = ""
+    """*officer* or *reviewer*: taken when a link to sign in as one was given."""
 
 
 PICTURES = (
@@ -30,15 +36,35 @@ PICTURES = (
     Picture("unit-vi", UNIT, 1280, 900, "vi"),
     Picture("unit-phone", UNIT, 360, 740),
     Picture("wall", "/?display=wall&period=2023", 1280, 720, "vi"),
+    Picture("submit", "/submit", 1280, 900, "vi", "officer"),
+    Picture("submit-phone", "/submit", 360, 740, "vi", "officer"),
+    Picture("review", "/review", 1280, 900, "vi", "reviewer"),
 )
+ROLES = ("officer", "reviewer")
 
 
-def take(browser: Browser, base: str, picture: Picture) -> Path:
+def signed_in(browser: Browser, link: str) -> StorageState:
+    """Open a sign-in link, set a password, and keep the session."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(link)
+    password = secrets.token_urlsafe(24)
+    for field in page.locator("input[type=password]").all():
+        field.fill(password)
+    page.locator("form.sheet button").click()
+    page.wait_for_load_state()
+    kept = context.storage_state()
+    context.close()
+    return kept
+
+
+def take(browser: Browser, base: str, picture: Picture, session: StorageState | None) -> Path:
     """Open the page, wait until it has settled, and keep what a reader sees first."""
     context = browser.new_context(
         viewport={"width": picture.width, "height": picture.height},
         locale=picture.language,
         reduced_motion="reduce",
+        storage_state=session,
     )
     page = context.new_page()
     page.goto(base + picture.path, wait_until="load")
@@ -51,15 +77,20 @@ def take(browser: Browser, base: str, picture: Picture) -> Path:
 
 def main() -> None:
     """Take all pictures; refuse one that is too large for a README."""
-    base = (sys.argv[1:] or ["http://127.0.0.1:8000"])[0].rstrip("/")
+    base, *links = sys.argv[1:] or ["http://127.0.0.1:8000"]
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     IMAGES.mkdir(exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
         )
+        people = {
+            role: signed_in(browser, link) for role, link in zip(ROLES, links, strict=False)
+        }
         for picture in PICTURES:
-            target = take(browser, base, picture)
+            if picture.who and picture.who not in people:
+                continue
+            target = take(browser, base.rstrip("/"), picture, people.get(picture.who))
             size = target.stat().st_size
             if size > MOST_BYTES:
                 sys.exit(f"{target} has {size:,} bytes; at most {MOST_BYTES:,} are wanted")

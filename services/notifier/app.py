@@ -1,16 +1,11 @@
 """The notifier: what is wired to what. The worker is `python -m services.notifier.app`; `NotifierWeb` are its pages."""
 
-import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from prometheus_client import Gauge
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
 from contracts.streams import INDICATOR, PACKAGE, PLAN, STANDING, SUBMISSION
 from services.notifier.application import Notifier
@@ -25,18 +20,17 @@ from services.notifier.reading import Ledger
 from services.notifier.settings import NotifierSettings
 from services.notifier.store import NotifierStore
 from services.notifier.wiring import open_store, tools_of
-from services.runtime import metrics
 from services.runtime.access.guard import Guard
 from services.runtime.clock import monotonic_seconds, wall_milliseconds
 from services.runtime.consuming import Consumer, DeadLetters
 from services.runtime.health import Health
-from services.runtime.logging import configure, get_logger
-from services.runtime.process import serve, settle
+from services.runtime.logging import get_logger
+from services.runtime.process import settle
 from services.runtime.resources import Resources, resources
 from services.runtime.web.site import Site
+from services.runtime.working import run_worker
 
 log = get_logger(__name__)
-READY = Gauge("notifier_ready", "1 when the worker is ready.")
 OLDEST = Gauge(
     "notifier_oldest_unsent_seconds", "Real age of the oldest mail not yet accepted."
 )
@@ -187,58 +181,11 @@ class NotifierWeb:
         yield
 
 
-def create_app(settings: NotifierSettings) -> Starlette:
-    """The worker's own small web face: health and metrics."""
-    health = Health()
-    health.check("start", lambda: None if _started else "starting")
-    _started: list[bool] = []
-
-    @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        start = asyncio.create_task(_run(settings, health, _started))
-        yield
-        start.cancel()
-        await asyncio.gather(start, return_exceptions=True)
-
-    async def ready(_: Request) -> Response:
-        troubles = health.troubles()
-        return JSONResponse(troubles or {"ready": True}, 503 if troubles else 200)
-
-    async def healthy(_: Request) -> Response:
-        return JSONResponse({"alive": True})
-
-    async def measured(_: Request) -> Response:
-        READY.set(not health.troubles())
-        return metrics.exposition()
-
-    routes = [
-        Route("/healthz", healthy),
-        Route("/readyz", ready),
-        Route("/metrics", measured),
-    ]
-    return Starlette(routes=routes, lifespan=lifespan)
-
-
-async def _run(settings: NotifierSettings, health: Health, started: list[bool]) -> None:
-    while True:
-        try:
-            async with worker(settings, health):
-                started.append(True)
-                await asyncio.Event().wait()
-        except asyncio.CancelledError:
-            raise
-        except Exception:
-            log.exception("worker could not start; trying again")
-            await health.stop()
-            await asyncio.sleep(2)
-
-
 def main() -> None:
     """Run one worker until it is told to stop."""
     settings = NotifierSettings()
-    configure(settings.log_level, "notifier")
     os.nice(NICE)
-    serve(create_app(settings), settings)
+    run_worker("notifier", settings, lambda health: worker(settings, health))
 
 
 if __name__ == "__main__":

@@ -1,23 +1,17 @@
 """The scoring worker: what is wired to what. `python -m services.scoring.app`."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from prometheus_client import Gauge
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
-
 from contracts.streams import INDICATOR, PLAN, STANDING
-from services.runtime import metrics, mongo
+from services.runtime import mongo
 from services.runtime.consuming import Consumer
 from services.runtime.health import Health
 from services.runtime.journal import Journal
-from services.runtime.logging import configure, get_logger
-from services.runtime.process import serve, settle
+from services.runtime.logging import get_logger
+from services.runtime.process import settle
 from services.runtime.resources import Resources, resources
+from services.runtime.working import run_worker
 from services.scoring.application import Scoring
 from services.scoring.domain.fold import Fold
 from services.scoring.freezing import Closings, Freezer
@@ -27,7 +21,6 @@ from services.scoring.store import ScoringStore
 from services.scoring.ticker import tick
 
 log = get_logger(__name__)
-READY = Gauge("scoring_ready", "1 when the worker is ready.")
 
 
 @asynccontextmanager
@@ -97,57 +90,10 @@ async def fold_of_next_start(own: Resources) -> Fold:
     return scoring.fold
 
 
-def create_app(settings: ScoringSettings) -> Starlette:
-    """The worker's own small web face: health and metrics."""
-    health = Health()
-    health.check("start", lambda: None if _started else "starting")
-    _started: list[bool] = []
-
-    @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        start = asyncio.create_task(_run(settings, health, _started))
-        yield
-        start.cancel()
-        await asyncio.gather(start, return_exceptions=True)
-
-    async def ready(_: Request) -> Response:
-        troubles = health.troubles()
-        READY.set(not troubles)
-        return JSONResponse(troubles or {"ready": True}, 503 if troubles else 200)
-
-    async def healthy(_: Request) -> Response:
-        return JSONResponse({"alive": True})
-
-    async def measured(_: Request) -> Response:
-        return metrics.exposition()
-
-    routes = [
-        Route("/healthz", healthy),
-        Route("/readyz", ready),
-        Route("/metrics", measured),
-    ]
-    return Starlette(routes=routes, lifespan=lifespan)
-
-
-async def _run(settings: ScoringSettings, health: Health, started: list[bool]) -> None:
-    while True:
-        try:
-            async with worker(settings, health):
-                started.append(True)
-                await asyncio.Event().wait()
-        except asyncio.CancelledError:
-            raise
-        except Exception:
-            log.exception("worker could not start; trying again")
-            await health.stop()
-            await asyncio.sleep(2)
-
-
 def main() -> None:
     """Run one worker until it is told to stop."""
     settings = ScoringSettings()
-    configure(settings.log_level, "scoring")
-    serve(create_app(settings), settings)
+    run_worker("scoring", settings, lambda health: worker(settings, health))
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from services.runtime.resources import resources
 from services.runtime.settings import Settings
 from services.scoring.application import row_document
 from services.scoring.domain.closing import due, last_day
-from services.scoring.domain.eligibility import near_exclusions_of
+from services.scoring.domain.eligibility import counted
 from services.scoring.domain.fold import Fold, UnknownPlanError
 
 log = get_logger(__name__)
@@ -236,10 +236,12 @@ def _near(fold: Fold, key: tuple[str, int], period: str) -> list[NearExclusion]:
     tally = fold.standings[key].tally
     wanted = months_of(period, tally.months)
     return [
-        NearExclusion(unit=unit.code, rule=rule, month=month, count=count, limit=limit)
+        NearExclusion(
+            unit=unit.code, rule=near.rule, month=near.month, count=near.count, limit=limit
+        )
         for unit in tally.plan.units
-        for rule, month, count, limit in near_exclusions_of(tally, unit.code)
-        if month in wanted
+        for near, limit in counted(tally, unit.code)
+        if near.month in wanted and 0 < near.count < limit
     ]
 
 

@@ -18,6 +18,7 @@ import redis
 from services.cli import WORKERS
 from services.runtime.datafolder import free_port
 from services.runtime.embedded import embedded_databases
+from tests.chaos.mails import import_contacts, wrong_mails
 from tests.chaos.proxy import Proxy
 from tests.support.system import Sender, System, command, events_of, sending, wait_until
 
@@ -25,6 +26,8 @@ EVENTS_A_SECOND = 150
 CLIENTS_PAUSE = 1.0
 RECOVERY_SECONDS = 90
 START_SECONDS = 120
+MAIL_SECONDS = 60
+"""An interrupted mail is tried again after some seconds."""
 MOST_MEMORY_BYTES = 700 << 20
 """Of one process of ours; a storm of minutes must not make any grow to this."""
 SMALLEST_FILE = 1 << 16
@@ -119,11 +122,13 @@ class Storm:
         async with self._behind_proxies():
             try:
                 await asyncio.to_thread(self.system.start, limit=START_SECONDS)
+                await asyncio.to_thread(import_contacts, self.system)
                 watch = asyncio.create_task(self._watch())
                 async with sending(Sender(self.system, events, self._seed), CLIENTS_PAUSE):
                     await self._happen(planned)
                     self._say("calm")
                 await asyncio.to_thread(self._ends_right, events)
+                await self._told_right()
                 watch.cancel()
             finally:
                 self.system.end()
@@ -248,6 +253,13 @@ class Storm:
                     with contextlib.suppress(psutil.NoSuchProcess):
                         size = process.memory_info().rss
                         largest[name] = max(largest.get(name, 0), size)
+            await asyncio.sleep(0.5)
+
+    async def _told_right(self) -> None:
+        """Everybody was told what the board shows, once."""
+        end = time.monotonic() + MAIL_SECONDS
+        while wrong := await wrong_mails(self.system):
+            assert time.monotonic() < end, wrong[:10]
             await asyncio.sleep(0.5)
 
     def _ends_right(self, events: list[dict[str, object]]) -> None:

@@ -36,6 +36,7 @@ OURS = (
     "workspace_",
     "notifier_",
     "reports_",
+    "worker_",
 )
 each = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda p: str(p.relative_to(ROOT)))
 

@@ -223,6 +223,14 @@ def test_a_month_from_draft_to_board(  # noqa: PLR0915 - one story, told to its 
         page.locator("h1").click()
         page.keyboard.press("a")
         expect(page).to_have_url(re.compile("/review$"))
+        latest = page.get_by_role("region", name="Quyết định gần đây")
+        latest.get_by_role("link", name=re.compile("^X5 Xã Tân Bình")).click()
+        page.get_by_label("Lý do mở lại").fill("Chấp nhận nhầm bản.")
+        page.get_by_role("button", name="Mở lại để quyết định lại").click()
+        expect(page.locator(".masthead")).to_contain_text("được mở lại")
+        expect(page.locator(".history")).to_contain_text("Chấp nhận nhầm bản.")
+        page.get_by_role("button", name="Chấp nhận A").click()
+        expect(page).to_have_url(re.compile("/review$"))
     # X2 in time: 10, X5: 5, X9: 7.2, X21 one week of four: 1.5; X23 stands at full marks without feedback.
     wait_until(lambda: points(system)[2] == "29.7000", 15)
     with seen_by(browser, system, officer) as page:

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from contracts.wire import to_event, to_line
-from services.notifier.app import create_app, worker
+from services.notifier.app import worker
 from services.notifier.settings import NotifierSettings
 from services.notifier.store import NotifierStore
 from services.notifier.wiring import open_store
@@ -20,6 +20,7 @@ from services.runtime.auth import Keys, Role, issue
 from services.runtime.health import Health
 from services.runtime.resources import Resources, resources
 from services.runtime.settings import Settings
+from services.runtime.working import worker_face
 from tests.integration.test_mailing import until
 from tests.support.notifying import PLAN, contact, local, of_units, read
 from tests.support.web import started
@@ -271,7 +272,8 @@ async def test_a_dead_mail_server_turns_page_and_metrics_red(settings: Settings)
 
 
 async def test_the_workers_own_face_says_whether_it_is_ready(settings: Settings) -> None:
-    app = create_app(NotifierSettings.model_validate(settings.model_dump()))
+    own = NotifierSettings.model_validate(settings.model_dump())
+    app = worker_face(lambda health: worker(own, health))
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client,
@@ -282,4 +284,4 @@ async def test_the_workers_own_face_says_whether_it_is_ready(settings: Settings)
             return (await client.get("/readyz")).status_code == 200
 
         await until(ready)
-        assert "notifier_ready 1.0" in (await client.get("/metrics")).text
+        assert "worker_ready 1.0" in (await client.get("/metrics")).text

@@ -132,6 +132,46 @@ async def test_only_what_holds_can_be_contested_or_excused(here: Office, board: 
     assert ("a-rev", "exclusion.excuse", excuse.id) in here.audit.entries
 
 
+async def test_a_lifted_exclusion_holds_again_when_the_lifting_is_taken_back(
+    here: Office, board: Folded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(appealing, "SETTLED_SECONDS", 0)
+    appeals = Appeals(here.workspace, board)
+    lodged = await appeals.lodge(july(here), Plea("exclusion", RULE, "Sai."), "a-officer")
+    with pytest.raises(ReportError, match="not_lifted"):
+        await appeals.revoke(lodged.id, "Cổng không gián đoạn.", REVIEWER)
+    excuse = await appeals.excuse(july(here), RULE, "portal-outage", "Cổng lỗi.", REVIEWER)
+    await appeals.decide(lodged.id, "dismissed", "Đã miễn rồi.", "", REVIEWER)
+    assert RULE not in [e.rule for e in (await here.row(UNIT, "2023")).exclusions]
+    with pytest.raises(ReportError, match="reason_missing"):
+        await appeals.revoke(excuse.id, " ", REVIEWER)
+    with pytest.raises(ReportError, match="own_unit"):
+        await appeals.revoke(excuse.id, "Cổng không gián đoạn.", OWN)
+    with pytest.raises(LookupError):
+        await appeals.revoke("kn-31399-9", "Cổng không gián đoạn.", REVIEWER)
+
+    for _ in range(2):
+        revoked = await appeals.revoke(excuse.id, "Cổng không gián đoạn.", REVIEWER)
+        assert (revoked.state, revoked.answer) == ("revoked", "Cổng lỗi.")
+        assert revoked.revoked_because == "Cổng không gián đoạn."
+    row = await here.row(UNIT, "2023")
+    assert (RULE in [e.rule for e in row.exclusions], row.lifted) == (True, [])
+    await board.look(here)
+    await appeals.follow()
+    kept = await here.workspace.store.appeal(excuse.id)
+    assert kept is not None
+    assert (kept.after is not None, kept.state) == (True, "revoked")
+    answers = [e for e in await here.told() if e.type == "appeal.decided"]
+    assert [(e.appeal, e.decision) for e in answers] == [
+        (excuse.id, "upheld"),
+        (lodged.id, "dismissed"),
+        (excuse.id, "dismissed"),
+    ]
+    again = await appeals.excuse(july(here), RULE, "portal-outage", "Có nhật ký.", REVIEWER)
+    assert again.id not in (excuse.id, lodged.id)
+    assert RULE not in [e.rule for e in (await here.row(UNIT, "2023")).exclusions]
+
+
 async def test_a_rejected_line_stands_again_when_its_appeal_is_upheld(
     here: Office, board: Folded
 ) -> None:

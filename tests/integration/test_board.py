@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ from services.plan_files import read_plan
 from services.proving import proof_commands
 from services.publishing import publish
 from services.runtime import mongo
+from services.runtime.access.app import access_of
+from services.runtime.access.application import OPERATOR
 from services.runtime.auth import Keys, Role
 from services.runtime.clock import wall_milliseconds
 from services.runtime.health import Health
@@ -29,6 +31,7 @@ from services.runtime.settings import Settings
 from services.scoring import sealing, turns
 from services.scoring.app import worker
 from services.scoring.application import Scoring
+from services.scoring.leaderboard import live
 from services.scoring.leaderboard.pages import copy_page, leaderboard_site
 from services.scoring.leaderboard.proof import (
     HTML,
@@ -202,8 +205,19 @@ async def everything(client: httpx.AsyncClient) -> dict[str, bytes]:
 
 async def first_frame(client: httpx.AsyncClient, front: Front) -> bytes:
     """The snapshot of the live stream; the connection is closed then."""
-    received: list[bytes] = []
     done = asyncio.Event()
+    received = await stream(client, front, done, done.set)
+    return received[0].split(b"\n", 1)[1]
+
+
+async def stream(
+    client: httpx.AsyncClient,
+    front: Front,
+    done: asyncio.Event,
+    on_frame: Callable[[], object],
+) -> list[bytes]:
+    """What the live stream sent until it ended, or until the viewer was done."""
+    received: list[bytes] = []
 
     async def receive() -> dict[str, Any]:
         await done.wait()
@@ -212,7 +226,7 @@ async def first_frame(client: httpx.AsyncClient, front: Front) -> bytes:
     async def send(message: Any) -> None:
         if message["type"] == "http.response.body" and message["body"]:
             received.append(message["body"])
-            done.set()
+            on_frame()
 
     scope = {
         "type": "http",
@@ -229,7 +243,27 @@ async def first_frame(client: httpx.AsyncClient, front: Front) -> bytes:
     }
     async with asyncio.timeout(20):
         await front(scope, receive, send)
-    return received[0].split(b"\n", 1)[1]
+    return received
+
+
+async def test_the_stream_of_staff_ends_when_they_lose_the_role_or_sign_out(
+    web: Front, own: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "ALLOWED_SECONDS", 0.05)
+    access = access_of(own)
+    for end in ("role", "session"):
+        staff = await make_person(own, {Role.REVIEWER: []})
+        async with client_in(web, staff) as office, client_in(web) as public:
+            await office.post("/freeze", data={"act": "freeze", "reason": "Chờ lễ công bố"})
+            seen = asyncio.Event()
+            watching = asyncio.create_task(stream(office, web, asyncio.Event(), seen.set))
+            await asyncio.wait_for(seen.wait(), 20)
+            if end == "role":
+                await access.change(OPERATOR, staff.code, {"grants": {Role.OFFICER: [UNIT]}})
+            else:
+                await access.sign_out(staff.secret)
+            await asyncio.wait_for(watching, 20)
+            assert await first_frame(public, web)
 
 
 async def test_a_frozen_board_never_changes_by_a_byte_for_the_public_and_staff_see_the_live_one(

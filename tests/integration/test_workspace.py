@@ -12,7 +12,7 @@ from contracts.wire import to_event
 from services.intake.domain.reading import Read
 from services.intake.workspace.domain.declaring import Place
 from services.intake.workspace.domain.report import Entry, NotReadyError, Report, ReportError
-from services.intake.workspace.domain.review import Ruling, differences
+from services.intake.workspace.domain.review import Ruling, Verdict, differences
 from services.runtime.auth import Principal, Role
 from services.runtime.settings import Settings
 from tests.support.office import Office, office, values
@@ -333,6 +333,45 @@ async def test_a_returned_item_comes_back_alone_and_a_changed_one_reopens(here: 
         ("X9", "accepted"),
         ("X9", "reopened"),
         ("X9", "corrected"),
+    ]
+
+
+@pytest.mark.parametrize("first", ["accepted", "corrected", "returned", "rejected"])
+async def test_a_decision_is_taken_back_with_a_reason_and_the_item_waits_again(
+    here: Office, first: Verdict
+) -> None:
+    where = place(here)
+    await fill(here, COMMUNE, {"X9": OF_COMMUNE["X9"]})
+    await here.workspace.submit(where, "a-officer")
+    back = Ruling("reopened", 1, "Xem nhầm đơn vị.")
+    with pytest.raises(ReportError, match="not_decided"):
+        await here.desk.decide(where, "X9", back, REVIEWER)
+    fixed = values(main=figure(40, 50)) if first == "corrected" else None
+    await here.desk.decide(where, "X9", Ruling(first, 1, "Theo danh sách.", fixed), REVIEWER)
+    assert [one.key for one in await here.desk.decided()] == [
+        f"{here.plan.id}/{COMMUNE}/2023-09/X9"
+    ]
+    with pytest.raises(ReportError, match="reason_missing"):
+        await here.desk.decide(where, "X9", Ruling("reopened", 1), REVIEWER)
+    own = Principal("a-own", REVIEWER.grants, FAR, frozenset({COMMUNE}))
+    with pytest.raises(ReportError, match="own_unit"):
+        await here.desk.decide(where, "X9", back, own)
+
+    item = (await here.desk.decide(where, "X9", back, REVIEWER)).items["X9"]
+    assert item == (await here.desk.decide(where, "X9", back, REVIEWER)).items["X9"]
+    assert (item.state, len(item.history)) == ("reopened", 3)
+    assert (await here.row(COMMUNE, "2023-09")).indicators["X9"] == (72_000, 0)
+    assert await here.desk.decided() == []
+    assert "X9" in {w.duty.indicator.code for w in await here.desk.queue(REVIEWER)}
+    shown = [("main", figure(40, 50), figure(45, 50))] if first == "corrected" else []
+    assert differences(item) == shown
+    await here.desk.decide(where, "X9", Ruling("accepted", 1), REVIEWER)
+    assert (await here.row(COMMUNE, "2023-09")).indicators["X9"] == (72_000, 72_000)
+    reviews = [e for e in await here.told() if e.type == "item.reviewed"]
+    assert [(e.decision, e.reason) for e in reviews] == [
+        (first, "Theo danh sách."),
+        ("reopened", "Xem nhầm đơn vị."),
+        ("accepted", ""),
     ]
 
 

@@ -28,7 +28,7 @@ PANELS: list[dict[str, Any]] = [
     if panel["type"] != "row"
 ]
 OUR_METRICS = re.compile(
-    r"\b(?:intake|journal|catch_up|consumer|dead_letters|scoring|board|notifier|reports)_\w+"
+    r"\b(?:intake|journal|catch_up|consumer|dead_letters|worker|scoring|board|notifier|reports)_\w+"
 )
 
 

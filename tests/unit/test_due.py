@@ -278,6 +278,60 @@ def test_any_order_with_repeats_gives_the_same_occasions(
     assert told([*facts, *repeats]) == told(FACTS)
 
 
+MOVES: list[dict[str, Any]] = [
+    {"number": "H0", "unit": UNIT, "due": "2023-07-10", "done": None, "version": 1},
+    {"number": "H1", "unit": UNIT, "due": "2023-07-11", "done": None, "version": 1},
+    {"number": "H2", "unit": "31402", "due": "2023-07-10", "done": None, "version": 1},
+    {"number": "H0", "unit": "31402", "due": "2023-07-10", "done": None, "version": 2},
+    {"number": "H1", "unit": UNIT, "due": "2023-07-11", "done": "2023-07-11", "version": 2},
+    {"number": "H2", "unit": "31402", "due": "2023-08-10", "done": None, "version": 2},
+]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.permutations(MOVES), st.integers(0, 6), st.integers(0, 6))
+def test_a_restart_at_any_point_ends_with_what_holds_told_and_nothing_else(
+    facts: list[dict[str, Any]], killed_after: int, seen_before: int
+) -> None:
+    """What was told before the kill hangs on facts that the new process may meet in another state only."""
+    held: dict[str, str] = {}
+
+    def tick(watch: Watch, day: str) -> None:
+        found = watch.tick(local(day))
+        held.update({o.id: o.thread for o in found.occasions})
+        for number in found.retracted:
+            del held[number]
+
+    def read(watch: Watch, some: list[dict[str, Any]]) -> None:
+        for fact in some:
+            stated(
+                watch.picture, fact["number"], fact["unit"], fact["due"], fact["done"],
+                version=fact["version"],
+            )  # fmt: skip
+
+    watch = _watch()
+    for fact in facts[:killed_after]:
+        read(watch, [fact])
+        tick(watch, "2023-07-20")
+    watch = Watch(Picture())
+    for number, thread in held.items():
+        watch.remember(number, thread, retracted=False)
+    watch.publish(PLAN, local("2023-06-01"))
+    read(watch, facts[: max(killed_after, seen_before)])
+    tick(watch, "2023-07-21")
+    read(watch, facts)
+    tick(watch, "2023-07-21")
+
+    whole = Watch(Picture())
+    whole.publish(PLAN, local("2023-06-01"))
+    read(whole, facts)
+    wanted = {o.id for o in whole.tick(local("2023-07-21")).occasions}
+    rules = ("dossier-overdue|", "overdue-near|", "overdue-excluded|")
+    assert {n.partition("~")[0] for n in held if n.startswith(rules)} == {
+        number for number in wanted if number.startswith(rules)
+    }
+
+
 def test_every_rule_of_the_plan_has_an_owner_of_its_stages() -> None:
     dated = {rule.watch for rule in ALERTS.rules if rule.when is not None}
     assert dated == {

@@ -10,7 +10,7 @@ import pytest
 
 from contracts.plan import Plan
 from services.scoring.leaderboard import live
-from services.scoring.leaderboard.live import BoardKey, Channel, EventStream
+from services.scoring.leaderboard.live import Allowed, BoardKey, Channel, EventStream
 from services.scoring.leaderboard.views import Board, Row
 from tests.support.sample_boards import SampleBoards
 
@@ -69,7 +69,7 @@ class Boards:
 class Viewer:
     """One connection: what it was sent, frame by frame."""
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: Channel, allowed: Allowed | None = None) -> None:
         self.frames: list[tuple[str, dict[str, Any]]] = []
         self.ended = False
         self._rest = b""
@@ -77,7 +77,7 @@ class Viewer:
         self._open = asyncio.Event()
         self._open.set()
         self.task = asyncio.create_task(
-            EventStream(channel)({"type": "http"}, self._receive, self._send)
+            EventStream(channel, allowed)({"type": "http"}, self._receive, self._send)
         )
 
     async def _receive(self) -> dict[str, Any]:
@@ -200,3 +200,29 @@ async def test_a_board_that_does_not_tell_what_stopped_still_beats_once_a_second
     await until(lambda: [kind for kind, _ in viewer.frames].count("beat") >= 3)
     assert boards.made < 10
     await viewer.leave()
+
+
+async def test_a_stream_that_is_not_for_everybody_ends_when_its_viewer_may_no_longer_see_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(live, "ALLOWED_SECONDS", 0.01)
+    boards = Boards()
+    channel = Channel(boards, KEY)
+    staff = {"binh", "lan"}
+
+    async def binh() -> bool:
+        return "binh" in staff
+
+    async def lan() -> bool:
+        return "lan" in staff
+
+    public, first, second = Viewer(channel), Viewer(channel, binh), Viewer(channel, lan)
+    await until(lambda: bool(public.frames and first.frames and second.frames))
+    staff.remove("binh")
+    await until(lambda: first.ended)
+    boards.move("31399")
+    await until(lambda: 1 in public.versions and 1 in second.versions)
+    assert 1 not in first.versions
+    assert not public.ended
+    assert not second.ended
+    await asyncio.gather(public.leave(), first.leave(), second.leave())

@@ -34,6 +34,7 @@ async def _listed(
 def add_appeals(router: APIRouter, rooms: Rooms, site: Site) -> None:
     """Add the routes below `/review/appeals` and `/review/excuses`."""
     _add_answers(router, rooms, site)
+    _add_revocations(router, rooms, site)
     _add_excuses(router, rooms, site)
 
 
@@ -58,6 +59,21 @@ def _add_answers(router: APIRouter, rooms: Rooms, site: Site) -> None:
                 typed.get("reason", ""),
                 who,
             )
+        except LookupError as missing:
+            raise UnknownPlaceError(appeal) from missing
+        except EXPECTED as error:
+            return await _listed(rooms, site, request, who, error)
+        return RedirectResponse("/review/appeals", _SEE_OTHER)
+
+
+def _add_revocations(router: APIRouter, rooms: Rooms, site: Site) -> None:
+    @router.post("/review/appeals/{appeal}/revocation")
+    async def revoke(request: Request, appeal: str) -> Response:
+        """Let an exclusion that was lifted hold again."""
+        who = await rooms.reviewer(request)
+        why = (await typed_in(request)).get("why", "").strip()[:1000]
+        try:
+            await rooms.appeals.revoke(appeal, why, who)
         except LookupError as missing:
             raise UnknownPlaceError(appeal) from missing
         except EXPECTED as error:

@@ -12,6 +12,7 @@ from services.intake.workspace.domain.appeals import (
     Effect,
     answer_due_on,
     lodge,
+    revoke,
     settle,
 )
 from services.intake.workspace.domain.declaring import Place
@@ -195,6 +196,27 @@ class Appeals:
         self._settled.setdefault(decided.id, wall_milliseconds())
         return decided
 
+    async def revoke(self, key: str, why: str, who: Principal) -> Appeal:
+        """Take the lifting of an exclusion back.
+
+        Raises:
+            LookupError: there is no such case.
+            ReportError: it lifted nothing, it is the reviewer's own unit, or no reason is given.
+        """
+        appeal = await self.workspace.store.appeal(key)
+        if appeal is None:
+            raise LookupError(key)
+        self._check_not_own(appeal.unit, who)
+        revoked, outgoing = revoke(appeal, why, self.workspace.step(who.subject))
+        if revoked is appeal:
+            return appeal
+        self._settled[appeal.id] = wall_milliseconds()
+        before = self._effect(appeal.plan, appeal.unit)
+        return await self._keep(
+            revoked.model_copy(update={"before": before}),
+            outgoing, who.subject, "exclusion.lifting.revoked",
+        )  # fmt: skip
+
     async def carry_out(self, appeal: Appeal) -> None:
         """What an upheld appeal about a line leads to: the item stands as claimed. Harmless when done."""
         if (appeal.state, appeal.about) != ("upheld", "indicator") or appeal.decided_at is None:
@@ -231,7 +253,8 @@ class Appeals:
 
     async def follow(self) -> None:
         """Write down the effect of decisions that the board has had the time to show."""
-        for appeal in await self.workspace.store.find_appeals(after=None, state="upheld"):
+        moving = {"$in": ["upheld", "revoked"]}
+        for appeal in await self.workspace.store.find_appeals(after=None, state=moving):
             await self.carry_out(appeal)
             since = self._settled.setdefault(appeal.id, wall_milliseconds())
             if wall_milliseconds() - since < SETTLED_SECONDS * 1000:

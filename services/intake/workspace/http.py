@@ -19,7 +19,7 @@ from services.intake.workspace.domain.submitting import missing_for
 from services.intake.workspace.domain.values import Values, plain
 from services.intake.workspace.files import EvidenceRoom
 from services.intake.workspace.refusals import fault_json
-from services.intake.workspace.reviewing import MOST_AT_ONCE, Desk, Waiting, longest_wait
+from services.intake.workspace.reviewing import MOST_AT_ONCE, Desk, Listed, longest_wait
 from services.runtime.access.guard import Guard
 from services.runtime.access.rules import access, all_of
 from services.runtime.auth import Principal, Role
@@ -153,6 +153,14 @@ class AnswerIn(BaseModel):
     answer: str = Field(min_length=1, max_length=1_000)
     reason: Literal["", "portal-outage", "force-majeure", "appeal-upheld"] = ""
     """Why an exclusion is lifted."""
+
+
+class RevocationIn(BaseModel):
+    """Why the lifting of an exclusion is taken back."""
+
+    model_config = _like({"why": "Nhật ký của cổng cho thấy không có gián đoạn."})
+
+    why: str = Field(min_length=1, max_length=1_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -405,6 +413,15 @@ def _add_appeals(api: APIRouter, rooms: Rooms) -> None:
             raise UnknownPlaceError(appeal) from error
         return appeal_json(decided)
 
+    @api.post("/appeals/{appeal}/revocation", tags=["appeals"])
+    async def revoke(request: Request, appeal: str, body: RevocationIn) -> dict[str, Any]:
+        """Let an exclusion that was lifted, by appeal or excuse, hold again."""
+        principal = await rooms.reviewer(request)
+        try:
+            return appeal_json(await rooms.appeals.revoke(appeal, body.why, principal))
+        except LookupError as error:
+            raise UnknownPlaceError(appeal) from error
+
 
 def _number(report: Report | None) -> int | None:
     return report.current.number if report is not None and report.current else None
@@ -456,7 +473,7 @@ def _received(report: Report) -> datetime | None:
     return None if report.current is None else report.current.at
 
 
-def waiting_json(waiting: Waiting) -> dict[str, Any]:
+def waiting_json(waiting: Listed) -> dict[str, Any]:
     """One line of the queue."""
     return {
         "plan": waiting.plan.id,

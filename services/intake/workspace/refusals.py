@@ -55,6 +55,16 @@ REFUSED: dict[str, Said] = {
         "Mục này đã có quyết định của người khác.",
         "Somebody else has decided on this already.",
     ),
+    "not_decided": (
+        409,
+        "Mục này đang chờ quyết định nên không cần mở lại.",
+        "This item waits for a decision already: there is nothing to take back.",
+    ),
+    "not_lifted": (
+        409,
+        "Không có việc miễn loại trừ nào đang có hiệu lực để hủy.",
+        "No lifting of an exclusion is in force here that could be taken back.",
+    ),
     "reason_missing": (
         422,
         "Hãy ghi lý do: đơn vị cần biết phải làm gì.",

@@ -1,6 +1,6 @@
 """The pages of the standing office: the queue, one item, appeals."""
 
-from typing import cast
+from typing import cast, get_args
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -20,7 +20,6 @@ from services.runtime.web.i18n import chosen
 from services.runtime.web.site import Site
 
 _ITEM = "/review/{plan}/{unit}/{month}/{indicator}"
-_VERDICTS = ("accepted", "corrected", "returned", "rejected")
 _SEE_OTHER = 303
 _MOST_FIELDS = 2_000
 
@@ -52,6 +51,7 @@ async def _queue_page(
     return site.page(
         request, "queue.html", status=status, waiting=waiting, units=units, unit=unit, drawn=None,
         message=message, appeals=open_appeals, may_decide=who.has(Role.REVIEWER),
+        decided=await rooms.desk.decided(unit=unit),
     )  # fmt: skip
 
 
@@ -90,7 +90,7 @@ def _add_queue(router: APIRouter, rooms: Rooms, site: Site) -> None:
         drawn = await rooms.desk.draw(who, min(200, max(1, int(count))), int(seed[:18]))
         return site.page(
             request, "queue.html", waiting=drawn, units={}, unit="", drawn=seed, message="",
-            appeals=0, may_decide=True,
+            appeals=0, may_decide=True, decided=[],
         )  # fmt: skip
 
 
@@ -138,6 +138,8 @@ def _add_item(router: APIRouter, rooms: Rooms, site: Site) -> None:
             await rooms.desk.decide(place, indicator, ruling, who)
         except EXPECTED as error:
             return await shown(request, who, place, indicator, error, typed)
+        if ruling.verdict == "reopened":
+            return RedirectResponse(request.url.path, _SEE_OTHER)
         following = await rooms.desk.queue(who)
         there = f"/review/{following[0].key}" if following else "/review"
         return RedirectResponse(there, _SEE_OTHER)
@@ -145,7 +147,7 @@ def _add_item(router: APIRouter, rooms: Rooms, site: Site) -> None:
 
 def _ruling(rooms: Rooms, place: Place, indicator: str, typed: dict[str, str]) -> Ruling:
     verdict, version = typed.get("decision", ""), typed.get("version", "0")
-    if verdict not in _VERDICTS or not version.isdigit():
+    if verdict not in get_args(Verdict) or not version.isdigit():
         raise ReportError("no_item", indicator)
     values = None
     if verdict == "corrected":

@@ -10,6 +10,7 @@ from services.intake.workspace.application import Act, UnknownPlaceError, Worksp
 from services.intake.workspace.domain.declaring import Place
 from services.intake.workspace.domain.duties import Duty
 from services.intake.workspace.domain.report import (
+    DECIDED,
     UNDECIDED,
     Item,
     Outgoing,
@@ -21,11 +22,12 @@ from services.intake.workspace.domain.review import Ruling, decide
 from services.runtime.auth import Principal, Role
 
 MOST_AT_ONCE = 200
+DECIDED_SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
-    """One item in the queue."""
+class Listed:
+    """One item in the queue, or among those decided last."""
 
     plan: Plan
     unit: Unit
@@ -52,17 +54,29 @@ class Desk:
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
 
-    async def queue(self, principal: Principal, *, unit: str = "") -> list[Waiting]:
+    async def queue(self, principal: Principal, *, unit: str = "") -> list[Listed]:
         """What waits and may be decided by somebody: riskiest first, then oldest."""
         now, own = self.workspace.clock.now(), own_units(principal)
-        found: list[Waiting] = []
+        found: list[Listed] = []
         for report in await self.workspace.store.waiting_reports():
             if report.unit in own or (unit and report.unit != unit):
                 continue
-            found += self._waiting_in(report, now)
+            listed = self._items_of(report, now)
+            found += [one for one in listed if one.item.state in UNDECIDED]
         return sorted(found, key=lambda w: (-w.item.risk, w.item.since, w.key))
 
-    def _waiting_in(self, report: Report, now: datetime) -> Iterable[Waiting]:
+    async def decided(self, *, unit: str = "") -> list[Listed]:
+        """What was decided last, newest first: a few, to look at again or to take back."""
+        reports = await self.workspace.store.decided_reports(unit, DECIDED_SHOWN)
+        found = [
+            listed
+            for report in reports
+            for listed in self._items_of(report, self.workspace.clock.now())
+            if listed.item.state in DECIDED
+        ]
+        return sorted(found, key=lambda one: one.item.last.at, reverse=True)[:DECIDED_SHOWN]
+
+    def _items_of(self, report: Report, now: datetime) -> Iterable[Listed]:
         try:
             place = self.workspace.place(report.plan, report.unit, report.month)
         except UnknownPlaceError:
@@ -70,8 +84,8 @@ class Desk:
         unit = place.plan.unit(report.unit)
         for duty in self.workspace.duties(place):
             item = report.items.get(duty.indicator.code)
-            if unit is not None and item is not None and item.state in UNDECIDED:
-                yield Waiting(place.plan, unit, report.month, duty, item, now - item.since)
+            if unit is not None and item is not None:
+                yield Listed(place.plan, unit, report.month, duty, item, now - item.since)
 
     async def decide(
         self, place: Place, code: str, ruling: Ruling, principal: Principal
@@ -105,7 +119,7 @@ class Desk:
                 refused.append((f"{place.unit}/{place.month}/{code}", error.code))
         return refused
 
-    async def draw(self, principal: Principal, count: int, seed: int) -> list[Waiting]:
+    async def draw(self, principal: Principal, count: int, seed: int) -> list[Listed]:
         """A random sample of the queue, and a record of how it was drawn: the same seed draws the same again."""
         waiting = sorted(await self.queue(principal), key=lambda w: w.key)
         drawn = random.Random(seed).sample(waiting, min(count, len(waiting)))  # noqa: S311 - repeatable on purpose

@@ -7,12 +7,12 @@ from typing import Any, TypeVar
 from bson import ObjectId
 from gridfs.errors import NoFile
 from pydantic import BaseModel
-from pymongo import ASCENDING
+from pymongo import ASCENDING, DESCENDING
 from pymongo.errors import DuplicateKeyError
 
 from services.intake.workspace.domain.appeals import Appeal
 from services.intake.workspace.domain.evidence import Evidence
-from services.intake.workspace.domain.report import UNDECIDED, Report
+from services.intake.workspace.domain.report import DECIDED, UNDECIDED, Report
 from services.runtime.clock import wall_now
 from services.runtime.mongo import Collection, Database, Document, file_bucket
 
@@ -42,6 +42,7 @@ class WorkspaceStore:
         """Create the indexes; harmless when they are there."""
         await self.reports.create_index([("unit", ASCENDING), ("month", ASCENDING)])
         await self.reports.create_index([("waiting", ASCENDING)])
+        await self.reports.create_index([("decided_at", DESCENDING)])
         await self.appeals.create_index([("unit", ASCENDING)])
         await self.evidence.create_index([("sha256", ASCENDING)])
         await self.evidence.create_index([("unit", ASCENDING), ("month", ASCENDING)])
@@ -59,7 +60,9 @@ class WorkspaceStore:
     async def save_report(self, report: Report, outbox: list[dict[str, Any]]) -> bool:
         """Replace the report that was read; False when somebody else was faster."""
         waiting = sum(item.state in UNDECIDED for item in report.items.values())
-        return await _replace(self.reports, report.key, report, outbox, {"waiting": waiting})
+        decided = [item.last.at for item in report.items.values() if item.state in DECIDED]
+        extra = {"waiting": waiting, "decided_at": max(decided, default=None)}
+        return await _replace(self.reports, report.key, report, outbox, extra)
 
     async def reports_of(self, plan: str, unit: str) -> list[Report]:
         """All reports of a unit, by month."""
@@ -69,6 +72,12 @@ class WorkspaceStore:
     async def waiting_reports(self) -> list[Report]:
         """Those of which an item waits for a decision."""
         cursor = self.reports.find({"waiting": {"$gt": 0}})
+        return [_read(Report, found) async for found in cursor]
+
+    async def decided_reports(self, unit: str, most: int) -> list[Report]:
+        """Those with the latest decisions, newest first; of one unit if it is named."""
+        wanted = {"decided_at": {"$ne": None}} | ({"unit": unit} if unit else {})
+        cursor = self.reports.find(wanted).sort("decided_at", -1).limit(most)
         return [_read(Report, found) async for found in cursor]
 
     async def appeal(self, key: str) -> Appeal | None:

@@ -36,7 +36,7 @@ def item_state(state: str, words: Words) -> tuple[str, str]:
     _ = words.gettext
     return {
         "waiting": ("◷", _("chờ thẩm định")),
-        "reopened": ("↻", _("mở lại vì có thay đổi")),
+        "reopened": ("↻", _("được mở lại")),
         "accepted": ("✓", _("đã chấp nhận")),
         "corrected": ("✓", _("chấp nhận theo số đã sửa")),
         "returned": ("↩", _("trả lại để bổ sung")),
@@ -49,12 +49,13 @@ def item_state(state: str, words: Words) -> tuple[str, str]:
 def appeal_state(appeal: Appeal, words: Words) -> tuple[str, str]:
     """(sign, word) of an appeal."""
     _ = words.gettext
-    if appeal.excuse:
+    if appeal.excuse and appeal.state == "upheld":
         return "✓", _("miễn loại trừ")
     return {
         "lodged": ("◷", _("chờ trả lời")),
         "upheld": ("✓", _("chấp nhận khiếu nại")),
         "dismissed": ("✕", _("không chấp nhận khiếu nại")),
+        "revoked": ("↻", _("đã hủy việc miễn loại trừ")),
     }[appeal.state]
 
 

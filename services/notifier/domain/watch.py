@@ -49,6 +49,8 @@ class Watch:
         self._known: dict[str, bool] = {}
         """Occasion -> whether it was retracted."""
         self._threads: dict[str, set[str]] = {}
+        self._remembered: set[str] = set()
+        """Threads from before this start: what they hang on may be gone, and nothing else would touch them."""
         self._overdue: dict[str, dict[str, date]] = {}
         """`overdue|plan|unit|month|rule` -> overdue dossier -> its due date."""
         self._member: dict[str, set[str]] = {}
@@ -58,6 +60,11 @@ class Watch:
 
     def remember(self, number: str, thread: str, *, retracted: bool) -> None:
         """An occasion that was written down before this start."""
+        self._keep(number, thread, retracted=retracted)
+        if thread and not retracted:
+            self._remembered.add(thread)
+
+    def _keep(self, number: str, thread: str, *, retracted: bool) -> None:
         self._known[number] = retracted
         if thread:
             self._threads.setdefault(thread, set()).add(number)
@@ -82,8 +89,9 @@ class Watch:
         for occasion in happened:
             self._raise(found, occasion)
         touched, self.picture.touched = self.picture.touched, set()
-        counts: set[str] = set()
-        for key in sorted(touched | self._agenda.due(now)):
+        remembered, self._remembered = self._remembered, set()
+        counts = {key for key in remembered if key.startswith("overdue|")}
+        for key in sorted(touched | (remembered - counts) | self._agenda.due(now)):
             counts |= self._look(found, key, now)
         for count in sorted(counts):
             self._look_at_count(found, count)
@@ -239,7 +247,7 @@ class Watch:
             number = again(number)
         if number in self._known:
             return
-        self.remember(number, owed, retracted=False)
+        self._keep(number, owed, retracted=False)
         found.occasions.append(replace(occasion, id=number, thread=owed))
 
 

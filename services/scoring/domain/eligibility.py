@@ -2,47 +2,40 @@
 
 from collections.abc import Iterator
 from datetime import date
+from typing import NamedTuple
 
 from contracts.calendar import months_of
 from contracts.events import Exclusion
 from services.scoring.domain.tally import CAUSES_KEPT, Tally, exclusion_kinds
 
 
-def judged(tally: Tally, unit: str) -> tuple[list[Exclusion], list[Exclusion]]:
-    """(exclusions, what counts towards one without reaching it), over the whole competition, by month, then rule.
+class Judgement(NamedTuple):
+    """What the exclusion rules say of a unit over the whole competition; each list by month, then rule."""
 
-    The score is not touched. Source: 167/KH-UBND, as the plan's `exclusions` state it.
-    """
-    counted = list(_counted(tally, unit))
-    reached = [found for found, limit in counted if found.count >= limit]
-    return (
-        [found for found in reached if not _lifting(tally, unit, found)],
-        [found for found, limit in counted if 0 < found.count < limit],
-    )
+    holding: list[Exclusion]
+    near: list[Exclusion]
+    """What counts towards an exclusion without reaching it."""
+    lifted: list[Exclusion]
+    """What would exclude, had the office not lifted it; each with its reason."""
 
 
-def lifted_of(tally: Tally, unit: str) -> list[Exclusion]:
-    """Exclusions that would hold, had the office not lifted them, each with its reason."""
-    found = []
-    for exclusion, limit in _counted(tally, unit):
-        lifting = _lifting(tally, unit, exclusion)
-        if lifting and exclusion.count >= limit:
+def judge(tally: Tally, unit: str) -> Judgement:
+    """What excludes a unit; its score is not touched. Source: 167/KH-UBND, as the plan's `exclusions` state it."""
+    found = Judgement([], [], [])
+    for exclusion, limit in counted(tally, unit):
+        lifting = tally.lifted.get((unit, exclusion.month, exclusion.rule))
+        if exclusion.count < limit:
+            if exclusion.count:
+                found.near.append(exclusion)
+        elif lifting:
             reason = lifting[min(lifting)]
-            found.append(exclusion.model_copy(update={"reason": reason}))
+            found.lifted.append(exclusion.model_copy(update={"reason": reason}))
+        else:
+            found.holding.append(exclusion)
     return found
 
 
-def _lifting(tally: Tally, unit: str, exclusion: Exclusion) -> dict[str, str]:
-    """Lifting fact -> its reason."""
-    return tally.lifted.get((unit, exclusion.month, exclusion.rule), {})
-
-
-def exclusions_of(tally: Tally, unit: str) -> list[Exclusion]:
-    """All exclusions of a unit over the whole competition."""
-    return judged(tally, unit)[0]
-
-
-def _counted(tally: Tally, unit: str) -> Iterator[tuple[Exclusion, int]]:
+def counted(tally: Tally, unit: str) -> Iterator[tuple[Exclusion, int]]:
     """What each exclusion rule counts in each month, with the number from which on it excludes."""
     on_dossiers, on_reports = exclusion_kinds(tally.rules_of(unit))
     for month in tally.months:
@@ -54,22 +47,6 @@ def _counted(tally: Tally, unit: str) -> Iterator[tuple[Exclusion, int]]:
             days, report = report_lateness(tally, unit, month)
             facts = [] if report is None else [report]
             yield _exclusion(report_rule.code, month, facts, days), report_rule.days
-
-
-def near_exclusions_of(tally: Tally, unit: str) -> list[tuple[str, str, int, int]]:
-    """(rule, month, count, limit) of what has begun and does not exclude yet."""
-    on_dossiers, on_reports = exclusion_kinds(tally.rules_of(unit))
-    found = []
-    for month in tally.months:
-        for number, rule in on_dossiers:
-            late = len(tally.overdue.get((number, unit, month), ()))
-            if 0 < late < rule.at_least:
-                found.append((rule.code, month, late, rule.at_least))
-        for report_rule in on_reports:
-            days, _ = report_lateness(tally, unit, month)
-            if 0 < days < report_rule.days:
-                found.append((report_rule.code, month, days, report_rule.days))
-    return found
 
 
 def _exclusion(rule: str, month: str, facts: list[str], count: int) -> Exclusion:

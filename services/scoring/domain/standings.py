@@ -8,7 +8,7 @@ from itertools import islice
 from contracts.calendar import last_month_of, months_of, periods_of
 from contracts.events import Exclusion
 from contracts.plan import Indicator, Unit
-from services.scoring.domain.eligibility import judged, lifted_of, within
+from services.scoring.domain.eligibility import judge, within
 from services.scoring.domain.rules import (
     KEYED,
     LANE_BITS,
@@ -207,12 +207,9 @@ class Standings:
         return moved
 
     def _refresh_exclusions(self, unit: str) -> None:
-        excluded, near = judged(self.tally, unit)
-        lifted = lifted_of(self.tally, unit)
-        for kept, found in (
-            (self._exclusions, excluded),
-            (self._near, near),
-            (self._lifted, lifted),
+        judgement = judge(self.tally, unit)
+        for kept, found in zip(
+            (self._exclusions, self._near, self._lifted), judgement, strict=True
         ):
             before = kept.get(unit, [])
             if found != before:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -111,13 +112,14 @@ def _add_stream(api: APIRouter, audience: Audience[Any]) -> None:
     ) -> EventStream:
         """With `public`, what everybody sees, whoever asks."""
         source = audience.public if public else await audience.source(request)
+        staff = source is not audience.public
         board = _found(
             source.board(plan, bloc, period or _year(source.plan(plan))), "plan, bloc or period"
         )
         key = plan, bloc, board.period
         boards: LiveBoards = source  # type: ignore[assignment]
-        slot = source is audience.live, key
-        return EventStream(channels.setdefault(slot, Channel(boards, key)))
+        channel = channels.setdefault((staff, key), Channel(boards, key))
+        return EventStream(channel, partial(audience.may_go_on, request) if staff else None)
 
 
 def _add_closes(api: APIRouter, audience: Audience[Any]) -> None:

@@ -7,6 +7,7 @@ thousand of them never hold the process up in one piece; who falls behind the ri
 import asyncio
 import random
 from collections import deque
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from itertools import islice
 from typing import Any, Protocol
@@ -32,7 +33,11 @@ RING = 256
 GROUP = 200
 SNAPSHOT_SECONDS = 0.25
 """A snapshot is used so long for all who come, as long as nothing moved."""
+ALLOWED_SECONDS = 5.0
+"""How soon a stream that is not for everybody ends when its viewer signs out or loses the role."""
 BoardKey = tuple[str, str, str]
+Allowed = Callable[[], Awaitable[bool]]
+Viewer = asyncio.Task[Any] | None
 _encode = msgspec.json.Encoder().encode
 _HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -229,25 +234,34 @@ class _Group:
 class EventStream(Response):
     """The answer to one viewer: a snapshot, then every frame, until the connection ends."""
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: Channel, allowed: Allowed | None = None) -> None:
         self._channel = channel
+        self._allowed = allowed
+        """Asked now and then whether the viewer may still see it; None: everybody may."""
         self.background = None
         self.status_code = 200
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send until the viewer goes, or until they have fallen behind the ring."""
+        """Send until the viewer goes, may no longer see it, or has fallen behind the ring."""
         del scope
         await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
         group = self._channel.enter()
-        gone = asyncio.ensure_future(_gone(receive, asyncio.current_task()))
+        viewer = asyncio.current_task()
+        gone = asyncio.ensure_future(_gone(receive, viewer))
+        ends = [gone]
+        if self._allowed is not None:
+            ends.append(asyncio.ensure_future(_barred(self._allowed, viewer)))
         try:
             await self._follow(group, send)
         except asyncio.CancelledError:
-            if not gone.done():
+            if not any(end.done() for end in ends):
                 raise
         finally:
-            gone.cancel()
+            for end in ends:
+                end.cancel()
             self._channel.leave(group)
+        if not gone.done():
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _follow(self, group: _Group, send: Send) -> None:
         channel = self._channel
@@ -263,15 +277,24 @@ class EventStream(Response):
             at = channel.next
             if chunk:
                 await send(_body(chunk))
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 def _body(chunk: bytes) -> dict[str, Any]:
     return {"type": "http.response.body", "body": chunk, "more_body": True}
 
 
-async def _gone(receive: Receive, viewer: "asyncio.Task[Any] | None") -> None:
+async def _gone(receive: Receive, viewer: Viewer) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
+    _end(viewer)
+
+
+async def _barred(allowed: Allowed, viewer: Viewer) -> None:
+    while await allowed():  # noqa: ASYNC110 - a right is looked up, not announced
+        await asyncio.sleep(ALLOWED_SECONDS)
+    _end(viewer)
+
+
+def _end(viewer: Viewer) -> None:
     if viewer is not None:
         viewer.cancel()

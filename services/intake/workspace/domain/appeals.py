@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from contracts.plan import Plan
 from contracts.submissions import AppealDecided, AppealLodged
-from services.intake.workspace.domain.declaring import SOURCE, Fields
+from services.intake.workspace.domain.declaring import SOURCE, Fields, State
 from services.intake.workspace.domain.report import Outgoing, ReportError, Step
 
 About = Literal["indicator", "exclusion"]
@@ -38,12 +38,16 @@ class Appeal(BaseModel):
     at: datetime
     answer_due_on: date
     excuse: bool = False
-    state: Literal["lodged", "upheld", "dismissed"] = "lodged"
+    state: Literal["lodged", "upheld", "dismissed", "revoked"] = "lodged"
+    """*revoked*: an exclusion that had been lifted holds again."""
     answer: str = ""
     reason: str = ""
     """Why an exclusion is lifted: a code."""
     decided_by: str = ""
     decided_at: datetime | None = None
+    revoked_because: str = ""
+    revoked_by: str = ""
+    revoked_at: datetime | None = None
     before: Effect | None = None
     after: Effect | None = None
     revision: int = 0
@@ -116,8 +120,41 @@ def settle(
             "decided_at": step.at,
         }
     )
-    event = AppealDecided(
-        id=f"{appeal.id}:decided",
+    event = _told(appeal, "decided", decision, answer, step)
+    lifting = [_lifting(decided, step, 1, "verified")] if lifts else []
+    return decided, Outgoing(lifting, [event])
+
+
+def revoke(appeal: Appeal, why: str, step: Step) -> tuple[Appeal, Outgoing]:
+    """Let an exclusion that was lifted hold again; the same once more changes nothing.
+
+    Raises:
+        ReportError: none was lifted by it, or no reason is given.
+    """
+    if appeal.state == "revoked" and appeal.revoked_because == why:
+        return appeal, Outgoing()
+    if (appeal.state, appeal.about) != ("upheld", "exclusion"):
+        raise ReportError("not_lifted", appeal.id)
+    if not why.strip():
+        raise ReportError("reason_missing")
+    revoked = appeal.model_copy(
+        update={
+            "state": "revoked",
+            "revoked_because": why,
+            "revoked_by": step.by,
+            "revoked_at": step.at,
+            "after": None,
+        }
+    )
+    event = _told(appeal, "revoked", "dismissed", why, step)
+    return revoked, Outgoing([_lifting(appeal, step, 2, "rejected")], [event])
+
+
+def _told(
+    appeal: Appeal, what: str, decision: Literal["upheld", "dismissed"], why: str, step: Step
+) -> AppealDecided:
+    return AppealDecided(
+        id=f"{appeal.id}:{what}",
         appeal=appeal.id,
         plan=appeal.plan,
         unit=appeal.unit,
@@ -125,24 +162,22 @@ def settle(
         about=appeal.about,
         code=appeal.code,
         decision=decision,
-        answer=answer,
+        answer=why,
         at=step.at,
         by=step.by,
     )
-    lifting = [lifted_by(decided, step)] if lifts else []
-    return decided, Outgoing(lifting, [event])
 
 
-def lifted_by(appeal: Appeal, step: Step) -> Fields:
-    """The claim that lifts the contested exclusion."""
+def _lifting(appeal: Appeal, step: Step, version: int, state: State) -> Fields:
+    """The claim that lifts the contested exclusion; rejected, it lifts it no more."""
     return {
         "source": SOURCE,
-        "id": f"{appeal.id}:lifted",
+        "id": f"{appeal.id}:lifted" if version == 1 else f"{appeal.id}:lifted:{version}",
         "type": "exclusion.lifted",
         "subject": f"{appeal.unit}:{appeal.code}:{appeal.month}:{appeal.id}",
-        "version": 1,
+        "version": version,
         "unit": appeal.unit,
-        "state": "verified",
+        "state": state,
         "occurred_at": step.at.isoformat(),
         "plan": appeal.plan,
         "rule": appeal.code,

@@ -18,6 +18,7 @@ ItemState = Literal[
     "waiting", "reopened", "accepted", "corrected", "returned", "rejected", "withdrawn"
 ]
 UNDECIDED = ("waiting", "reopened")
+DECIDED = ("accepted", "corrected", "returned", "rejected")
 MOST_NOTE = 2_000
 
 

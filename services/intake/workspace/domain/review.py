@@ -7,6 +7,7 @@ from typing import Literal
 from contracts.submissions import ItemReviewed
 from services.intake.workspace.domain.declaring import (
     Place,
+    State,
     events_of,
     facts_in,
     restated,
@@ -32,7 +33,8 @@ from services.intake.workspace.domain.values import (
     tidied,
 )
 
-Verdict = Literal["accepted", "corrected", "returned", "rejected"]
+Verdict = Literal["accepted", "corrected", "returned", "rejected", "reopened"]
+"""*reopened* takes a decision back: the item waits again, declared as claimed."""
 JUMP_POINTS = 20
 """A share that moved by so many percentage points since last month is looked at."""
 BURST = timedelta(hours=24)
@@ -65,10 +67,11 @@ def decide(
         raise ReportError("no_item", code)
     if item.version != ruling.version:
         raise ReportError("changed_meanwhile", code)
-    if item.state not in UNDECIDED:
-        if (item.state, item.last.reason) == (ruling.verdict, ruling.reason):
-            return report, Outgoing()
-        raise ReportError("decided_already", code)
+    if item.last.what == ruling.verdict and item.last.reason == ruling.reason:
+        return report, Outgoing()
+    undecided = item.state in UNDECIDED
+    if undecided == (ruling.verdict == "reopened"):
+        raise ReportError("not_decided" if undecided else "decided_already", code)
     if ruling.verdict != "accepted" and not ruling.reason.strip():
         raise ReportError("reason_missing", code)
     return judged(report, place, duty, ruling, step)
@@ -84,9 +87,9 @@ def judged(
     if holds is None:
         changed = turned(report.facts, code, "rejected")
     else:
-        received = _received_at(report, item)
-        stated = facts_in(place, duty, holds, received)
-        changed = restated(report.facts, code, stated, "verified")
+        stated = facts_in(place, duty, holds, _received_at(report, item))
+        state: State = "declared" if ruling.verdict == "reopened" else "verified"
+        changed = restated(report.facts, code, stated, state)
     told = Decision(
         what=ruling.verdict,
         version=item.version,
@@ -95,8 +98,11 @@ def judged(
         reason=ruling.reason,
         values=holds or {},
     )
+    after_all: dict[str, object] = {"accepted": holds}
+    if ruling.verdict == "reopened":
+        after_all = {"since": step.at}  # what held before stays, to be compared with
     decided = item.model_copy(
-        update={"state": ruling.verdict, "accepted": holds, "history": [*item.history, told]}
+        update={"state": ruling.verdict, "history": [*item.history, told], **after_all}
     )
     event = ItemReviewed(
         id=f"{report.unit}:{report.month}:{item.version}:{code}:{len(decided.history)}",
@@ -115,7 +121,7 @@ def judged(
 
 
 def _holding(place: Place, duty: Duty, item: Item, ruling: Ruling, step: Step) -> Values | None:
-    if ruling.verdict == "accepted":
+    if ruling.verdict in ("accepted", "reopened"):
         return item.claimed
     if ruling.verdict != "corrected":
         return None
@@ -204,5 +210,5 @@ def differences(item: Item) -> list[tuple[str, object, object]]:
     return [
         (code, before.get(code), now.get(code))
         for code in parts
-        if before.get(code) != now.get(code)
+        if item.accepted is not None and before.get(code) != now.get(code)
     ]
