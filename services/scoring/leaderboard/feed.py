@@ -44,7 +44,7 @@ FRESHNESS = Histogram(
 BOARD_AGE = Gauge("board_age_seconds", "Seconds since scoring last gave a sign of life.")
 REPAIRED = Counter("board_repaired_rows", "Rows that the bus did not bring and the store did.")
 
-POLL_SECONDS = 1.5
+POLL_SECONDS = 0.5
 SILENT_SECONDS = 3.0
 """Without a sign of life for so long, the board says that scoring stopped: five seconds are promised to the reader."""
 TREND_DAYS = 30
@@ -53,9 +53,11 @@ MANY_UNITS = 200
 """A bloc with more units shows no small curves: they would weigh more than the board."""
 GAP_MILLISECONDS = 10_000
 LOOKS_BACK = 4
-SWEEP_EVERY = 40
+SWEEP_EVERY = 120
 """Each so many polls everything stored is looked through."""
-BUS_SILENT_MILLISECONDS = 2_000
+CLOSES_EVERY = 3
+BUS_SILENT_MILLISECONDS = 1_500
+"""A silent bus: signs of life are then read from the store, soon enough that scoring is not blamed for it."""
 RULES_KEPT = 10_000
 BoardKey = tuple[str, str, str]
 """(plan, bloc, period)."""
@@ -218,7 +220,8 @@ class Feed:
                     REPAIRED.inc(await self._sweep())
                 if self._may_have_missed:
                     REPAIRED.inc(await self._repair())
-                await self._load_closes()
+                if number % CLOSES_EVERY == 0:
+                    await self._load_closes()
             except PyMongoError as failure:
                 log.warning("board cannot be repaired", error=str(failure)[:120])
 
