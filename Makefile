@@ -12,7 +12,7 @@ COMPILE = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11
 	--no-emit-index-url --no-emit-find-links --no-annotate --no-header --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check chaos bench bench-record docs lock
+.PHONY: help setup demo up test check audit sbom site chaos bench bench-record docs lock
 
 help: ## list the verbs
 	@echo "make VERB, where VERB is one of"
@@ -45,11 +45,26 @@ up: setup ## run everything on the data in $(DATA)
 test: setup ## run all tests, WORKERS at a time
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
-check: setup ## lint, format, types, imports
+check: setup sbom site ## lint, format, types, imports, security rules, deployment files; writes build/sbom.json
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/bandit --quiet --recursive services contracts deploy
+	@if test -x $(BIN)/hadolint; then echo $(BIN)/hadolint deploy/Dockerfile; $(BIN)/hadolint deploy/Dockerfile; \
+	else echo "hadolint is not packaged for this machine: deploy/Dockerfile was not checked"; fi
+	$(BIN)/kubernetes-validate --strict --quiet $(filter-out %/kustomization.yaml,$(wildcard deploy/kubernetes/base/*.yaml))
+
+site: setup ## build the documentation site into build/site; a dead link fails
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -b html -c docs/site docs build/site
+
+audit: setup ## compare the locked packages with known faults; needs the advisory service
+	$(BIN)/python deploy/audit.py requirements/dev.lock build/audit.json
+
+sbom: setup ## write what the image is made of to build/sbom.json (CycloneDX)
+	@mkdir -p build
+	$(BIN)/cyclonedx-py requirements requirements/embedded.lock --pyproject pyproject.toml --short-PURLs \
+		--output-reproducible --output-file build/sbom.json
 
 chaos: setup ## a storm of kills, pauses, cuts and clock jumps for SECONDS, drawn by SEED
 	$(BIN)/python -m tests.chaos --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))

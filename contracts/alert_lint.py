@@ -15,7 +15,7 @@ BLANKS: Mapping[Watched, frozenset[str]] = {
     "dossier_due": frozenset({"dossier", "due", "days", "month"}),
     "overdue_near": frozenset({"month", "count", "limit", "rule", "dossiers"}),
     "overdue_excluded": frozenset({"month", "count", "limit", "rule", "dossiers"}),
-    "deadline_due": frozenset({"deadline", "due", "days"}),
+    "deadline_due": frozenset({"deadline", "due", "days", "missing"}),
     "review_waiting": frozenset({"month", "days", "due"}),
     "appeal_due": frozenset({"appeal", "about", "due", "days", "month"}),
     "threshold_up": frozenset({"points", "threshold", "bloc"}),

@@ -175,6 +175,8 @@ class ItemRecorded(Claim):
     item: CatalogueCode
     done: bool
     on: Annotated[date, Field(strict=False)]
+    name: Annotated[str, StringConstraints(max_length=200)] | None = None
+    """What it is called, such as a product or a model: shown in the quarter's package; never a person's name."""
 
     example: ClassVar = _example(
         "item.recorded", indicator="X1", item="steering-committee", done=True, on="2023-06-12"

@@ -10,7 +10,13 @@ from contracts.events import (
     PlanPublished,
     UnitScored,
 )
-from contracts.packages import PackageChecked, PackagePublished, PeriodFrozen
+from contracts.packages import (
+    PackageChecked,
+    PackagePublished,
+    PackageReturned,
+    PapersRecorded,
+    PeriodFrozen,
+)
 from contracts.submissions import (
     AppealDecided,
     AppealLodged,
@@ -67,21 +73,21 @@ SUBMISSION = Topic(
     "submission",
     (SubmissionMade, SubmissionWithdrawn, ItemReviewed, AppealLodged, AppealDecided),
     ("intake",),
-    ("notifier", "reports"),
+    ("notifier", "reports", "scoring"),
     "What units hand in, and what the standing office decides about it.",
 )
 FREEZE = Topic(
     "freeze",
     (PeriodFrozen,),
     ("scoring",),
-    ("reports",),
+    ("leaderboard", "reports"),
     "Periods that were closed, with their standings.",
 )
 PACKAGE = Topic(
     "package",
-    (PackageChecked, PackagePublished),
+    (PapersRecorded, PackageChecked, PackageReturned, PackagePublished),
     ("reports",),
     ("leaderboard", "notifier"),
-    "Award packages on their way to being official.",
+    "Award dossiers that units hand in, and award packages on their way to being official.",
 )
 TOPICS = (INDICATOR, PLAN, STANDING, BOARD, SUBMISSION, FREEZE, PACKAGE)

@@ -31,7 +31,8 @@ class EvidenceFile(Event):
 class SubmissionMade(Event):
     """A unit handed in its report for a month, or a new version of it.
 
-    Producer: intake. Consumers: notifier, reports. Sent when the report is locked; server time decides lateness.
+    Producer: intake. Consumers: notifier, reports, scoring. Sent when the report is locked; server time decides
+    lateness.
     """
 
     type: Literal["submission.made"] = "submission.made"
@@ -66,7 +67,7 @@ class SubmissionMade(Event):
 class SubmissionWithdrawn(Event):
     """A unit took its report back before its review began.
 
-    Producer: intake. Consumers: notifier, reports. Sent when it is withdrawn; what it declared is rejected by
+    Producer: intake. Consumers: notifier, reports, scoring. Sent when it is withdrawn; what it declared is rejected by
     indicator events of the same moment.
     """
 
@@ -94,8 +95,9 @@ class SubmissionWithdrawn(Event):
 class ItemReviewed(Event):
     """The standing office decided on one indicator of a report.
 
-    Producer: intake. Consumers: notifier, reports. Sent when the decision is taken. *corrected*: accepted with another
-    figure; *reopened*: something changed after it had been accepted, or the office took its decision back.
+    Producer: intake. Consumers: notifier, reports, scoring. Sent when the decision is taken. *corrected*: accepted
+    with another figure; *reopened*: something changed after it had been accepted, or the office took its decision
+    back.
     """
 
     type: Literal["item.reviewed"] = "item.reviewed"
@@ -129,7 +131,7 @@ class ItemReviewed(Event):
 class AppealLodged(Event):
     """A unit contests a line or an exclusion.
 
-    Producer: intake. Consumers: notifier, reports. Sent when the appeal is handed in, within the plan's time.
+    Producer: intake. Consumers: notifier, reports, scoring. Sent when the appeal is handed in, within the plan's time.
     """
 
     type: Literal["appeal.lodged"] = "appeal.lodged"
@@ -163,7 +165,7 @@ class AppealLodged(Event):
 class AppealDecided(Event):
     """The standing office answered an appeal.
 
-    Producer: intake. Consumers: notifier, reports. Sent when the decision is taken; its effect on points or
+    Producer: intake. Consumers: notifier, reports, scoring. Sent when the decision is taken; its effect on points or
     exclusions comes by indicator events of the same moment.
     """
 

@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, StorageState, sync_playwright
 IMAGES = Path(__file__).parent / "images"
 MOST_BYTES = 300_000
 UNIT = "/units/phung-hiep-2023/31399"
+MAIL = "/alerts/previews/phung-hiep-2023"
 
 
 class Picture(NamedTuple):
@@ -26,6 +27,7 @@ class Picture(NamedTuple):
     language: str = "en"
     who: str = ""
     """*officer* or *reviewer*: taken when a link to sign in as one was given."""
+    dark: bool = False
 
 
 PICTURES = (
@@ -39,6 +41,9 @@ PICTURES = (
     Picture("submit", "/submit", 1280, 900, "vi", "officer"),
     Picture("submit-phone", "/submit", 360, 740, "vi", "officer"),
     Picture("review", "/review", 1280, 900, "vi", "reviewer"),
+    Picture("alerts-phone", "/alerts", 360, 740, "vi", "officer"),
+    Picture("mail", f"{MAIL}/overdue-excluded/html", 720, 680, "vi", "reviewer"),
+    Picture("mail-phone", f"{MAIL}/report-late-2/html", 375, 740, "vi", "reviewer", dark=True),
 )
 ROLES = ("officer", "reviewer")
 
@@ -64,6 +69,7 @@ def take(browser: Browser, base: str, picture: Picture, session: StorageState | 
         viewport={"width": picture.width, "height": picture.height},
         locale=picture.language,
         reduced_motion="reduce",
+        color_scheme="dark" if picture.dark else "light",
         storage_state=session,
     )
     page = context.new_page()

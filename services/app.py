@@ -11,7 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from services.changing import candidate_of, publisher
+from services.changing import candidate_of, moves_of, publisher, retelling
 from services.intake.app import IntakeWeb
 from services.intake.http import INDICATOR_EVENTS, PORTAL_EVENTS, Endpoint, doors
 from services.intake.portal.http import LOGIN, NATIONAL, documented
@@ -24,7 +24,6 @@ from services.notifier.http import alerts_api
 from services.notifier.reading import Ledger
 from services.package_proving import Elsewheres, prove
 from services.points import BoardPoints
-from services.previewing import Previews
 from services.publishing import publish
 from services.reports.collecting import Collection
 from services.reports.collecting_http import nominations_api
@@ -50,6 +49,7 @@ from services.runtime.settings import Settings
 from services.runtime.web.headers import SafeHeaders, add_missing
 from services.runtime.web.navigation import Navigation, NavLink
 from services.runtime.web.site import Site, answer_errors_with_pages
+from services.scoring.asof import PastBoards
 from services.scoring.closing_http import closing_api
 from services.scoring.leaderboard.app import LeaderboardWeb
 from services.scoring.leaderboard.audience import Audience
@@ -152,18 +152,20 @@ def create_app(settings: Settings) -> Front:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             own = await stack.enter_async_context(resources(settings))
-            previews = stack.enter_context(Previews(settings))
+            past = stack.enter_context(PastBoards(settings, own.journal, retelling))
             verifier = TokenVerifier(PublicKeys(Keys(settings.keys_dir)))
             people = AccessWeb(own, verifier, access_site(NAME))
             intake = IntakeWeb(own, people.guard)
-            board = LeaderboardWeb(own, site, people.guard, (candidate_of, publisher(own)))
+            board = LeaderboardWeb(
+                own, site, people.guard, past, (candidate_of, publisher(own))
+            )
             desk = WorkspaceWeb(
                 own, intake.intake, people.guard, BoardPoints(board.feed), workspace_site()
             )
             people.units = board.units
             front.doors = intake.endpoints
             front.entrance.find_session = people.access.find_session
-            intake.mount(app, previews.of, partial(publish, own))
+            intake.mount(app, partial(moves_of, past), partial(publish, own))
             alerts = NotifierWeb(own, people.guard)
             reports = ReportsWeb(
                 own, packages_site, people.guard, Elsewheres(own), partial(prove, settings)

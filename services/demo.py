@@ -3,7 +3,7 @@
 import contextlib
 import shutil
 import signal
-import subprocess
+import subprocess  # nosec B404  # starts our own program
 import sys
 import threading
 import time
@@ -117,7 +117,7 @@ class _running:  # noqa: N801 - reads as a verb
     def __enter__(self) -> "subprocess.Popen[str]":
         for ending in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(ending, _interrupt)
-        self._child = subprocess.Popen(  # noqa: S603 - our own program
+        self._child = subprocess.Popen(  # noqa: S603  # nosec B603  # our own program
             self._command, cwd=ROOT, stdout=subprocess.PIPE, text=True
         )
         output = self._child.stdout
@@ -203,7 +203,7 @@ def _invent_contacts(data: Path, plan: "Plan") -> None:
     file = data / "contacts.csv"
     file.write_text("\n".join(rows) + "\n", encoding="utf-8")
     command = [sys.executable, "-m", "services.cli", "contacts", "import"]
-    subprocess.run(  # noqa: S603 - our own program
+    subprocess.run(  # noqa: S603  # nosec B603  # our own program
         [*command, str(file), "--data", str(data.resolve())],
         cwd=ROOT,
         check=True,
@@ -230,7 +230,7 @@ def _in_time(
 def _explain_names(data: Path) -> None:
     """Say which units the names of the one-stop systems mean, as an operator does."""
     words = ["alias", "import", str(ROOT / ALIASES), "--data", str(data.resolve())]
-    subprocess.run(  # noqa: S603 - our own program
+    subprocess.run(  # noqa: S603  # nosec B603  # our own program
         [sys.executable, "-m", "services.cli", *words],
         cwd=ROOT,
         check=True,

@@ -13,6 +13,7 @@ from contracts.packages import PackagePublished, PeriodFrozen
 from contracts.plan import Plan
 from contracts.streams import FREEZE, INDICATOR, PACKAGE, PLAN
 from contracts.wire import from_line
+from services.closing import Closer
 from services.intake.portal.store import DossierStore
 from services.intake.store import IntakeStore
 from services.reports.domain.gate import Elsewhere
@@ -134,9 +135,10 @@ async def _events(
 
 
 class Elsewheres:
-    """What intake and scoring keep aside that might belong to a period."""
+    """What reports asks of intake and scoring: what is set aside that might belong to a period, and closing one."""
 
     def __init__(self, own: Resources) -> None:
+        self.closer = Closer(own)
         intake = mongo.database(own.client, own.settings, "intake", durable=True)
         self._quarantine = IntakeStore(intake)
         self._portal = DossierStore(intake)

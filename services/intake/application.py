@@ -4,15 +4,17 @@ import zlib
 from collections import defaultdict
 from dataclasses import dataclass, field
 
+import msgspec
 from prometheus_client import Counter, Gauge
 
 from contracts.events import AnyClaim, IndicatorEvent, PlanPublished
 from contracts.plan import Plan
 from contracts.streams import INDICATOR
 from contracts.wire import fact_id, from_line, to_line
+from services.intake.domain.names import Aliases
 from services.intake.domain.reading import Read
-from services.intake.domain.reasons import Reason, unknown
-from services.intake.store import IntakeStore
+from services.intake.domain.reasons import Reason, not_granted, unknown
+from services.intake.store import Aside, IntakeStore
 from services.runtime.journal import Journal, Pack
 from services.runtime.logging import get_logger
 
@@ -41,6 +43,8 @@ class Directory:
     plans: set[str] = field(default_factory=set)
     indicators: set[tuple[str, str, str]] = field(default_factory=set)
     """(plan, unit, indicator)."""
+    aliases: Aliases = field(default_factory=Aliases)
+    """What people have said about codes and names that no plan has."""
 
     def add(self, plan: Plan) -> None:
         """Know everything that a plan names."""
@@ -50,6 +54,15 @@ class Directory:
         for unit in plan.units:
             self.units.setdefault(unit.code, set()).add(plan.id)
             self.indicators.update((plan.id, unit.code, code) for code in codes[unit.bloc])
+
+    def named(self, event: IndicatorEvent) -> IndicatorEvent:
+        """The same event, with the unit that somebody has said its code means."""
+        if event.unit in self.units:
+            return event
+        unit = self.aliases.unit(event.source, event.unit)
+        if unit is None or unit not in self.units:
+            return event
+        return msgspec.structs.replace(event, unit=unit)  # type: ignore[type-var]
 
     def missing(self, event: IndicatorEvent) -> tuple[str, Reason] | None:
         """(cause, reason) when the event names something unknown; None when it may pass."""
@@ -100,34 +113,43 @@ class Intake:
                 self.directory.add(PlanPublished.model_validate_json(line).plan)
         await self.review_quarantine()
 
-    async def accept(self, read: Read, door: str) -> Answer:
+    async def accept(
+        self, read: Read, door: str, granted: frozenset[str] = frozenset()
+    ) -> Answer:
         """Append the events that may pass and set the others aside; returns when all of it is durable.
+
+        Where units are granted, events of others are rejected.
 
         Raises:
             JournalUnavailableError: nothing is promised; sending it all again is harmless.
         """
         answer = Answer(rejected=read.rejected)
-        aside: list[tuple[bytes, str, str]] = []
+        aside: list[Aside] = []
         lines: dict[int, list[bytes]] = defaultdict(list)
-        missing = self.directory.missing
-        for place, event in enumerate(read.events):
+        named, missing = self.directory.named, self.directory.missing
+        for place, sent in enumerate(read.events):
+            event = named(sent)
+            if granted and event.unit not in granted:
+                answer.rejected.append((read.index(place), not_granted(granted)))
+                continue
             fault = missing(event)
-            line = to_line(event)
             if fault is None:
-                lines[self._shard(event)].append(line)
+                lines[self._shard(event)].append(to_line(event))
+                answer.accepted += 1
             else:
-                aside.append((line, fault[0], fault[1].vi))
-                answer.quarantined.append((read.index(place), fault[1]))
+                cause, reason = fault
+                aside.append(Aside(to_line(sent), cause, reason.vi, sent.source, _key(sent)))
+                answer.quarantined.append((read.index(place), reason))
         await self._store.set_aside(aside)
         for shard, some in lines.items():
             await self._journal.append(INDICATOR.name, shard, some)
-        answer.accepted = len(read.events) - len(aside)
+        answer.rejected.sort(key=lambda one: one[0])
         ACCEPTED.labels(door).inc(answer.accepted)
         if aside:
             QUARANTINED.labels(door).inc(len(aside))
             WAITING.set(await self._store.count())
-        if read.rejected:
-            REJECTED.labels(door).inc(len(read.rejected))
+        if answer.rejected:
+            REJECTED.labels(door).inc(len(answer.rejected))
         return answer
 
     def _shard(self, event: IndicatorEvent) -> int:
@@ -137,22 +159,25 @@ class Intake:
         """Send on what may pass now, oldest first; returns how many did."""
         released = 0
         async for found in self._store.waiting():
-            passing: dict[str, bytes] = {}
+            passing: list[str] = []
             lines: dict[int, list[bytes]] = defaultdict(list)
             for stored in found:
-                line = bytes(stored["line"])
-                event = from_line(line)
+                event = self.directory.named(from_line(bytes(stored["line"])))
                 if self.directory.missing(event) is None:
-                    passing[stored["_id"]] = line
-                    lines[self._shard(event)].append(line)
+                    passing.append(stored["_id"])
+                    lines[self._shard(event)].append(to_line(event))
             for shard, some in lines.items():
                 await self._journal.append(INDICATOR.name, shard, some)
-            await self._store.release(list(passing))
+            await self._store.release(passing)
             released += len(passing)
         if released:
             log.info("released from quarantine", events=released)
         WAITING.set(await self._store.count())
         return released
+
+
+def _key(event: IndicatorEvent) -> str:
+    return event.dossier if event.type == "dossier.recorded" else event.subject
 
 
 def shard_of(fact: str, shards: int) -> int:

@@ -62,8 +62,8 @@ class Problem(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal(Exception):  # noqa: N818 - an expected answer, not a fault
-    """A request that is answered as a whole."""
+class Refusal:
+    """An answer to a request as a whole."""
 
     status: int
     error: str
@@ -78,11 +78,25 @@ class Refusal(Exception):  # noqa: N818 - an expected answer, not a fault
         return Response(_encode(body), self.status, headers, media_type="application/json")
 
 
+class RefusedError(Exception):
+    """A request is refused as a whole; each has one of its own, for an error that is raised keeps its frames."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.en)
+        self.refusal = refusal
+
+
 TOO_LARGE = Refusal(
     413,
     "too_large",
     "Mỗi lần gửi tối đa 10.000 sự kiện và 8 MiB. Hãy chia thành nhiều lần gửi nhỏ hơn.",
     "At most 10,000 events and 8 MiB a request. Send it in smaller batches.",
+)
+COMPRESSED = Refusal(
+    415,
+    "encoding",
+    "Nội dung nén chưa được hỗ trợ; hãy gửi không nén.",
+    "Compressed bodies are not accepted; send it uncompressed.",
 )
 UNAVAILABLE = Refusal(
     503,
@@ -104,20 +118,15 @@ async def read_body(request: Request) -> bytes:
     """The body, refused as soon as it is known to be too large."""
     declared = request.headers.get("content-length", "0")
     if declared.isdigit() and int(declared) > MOST_BYTES:
-        raise TOO_LARGE
+        raise RefusedError(TOO_LARGE)
     if request.headers.get("content-encoding", "identity") != "identity":
-        raise Refusal(
-            415,
-            "encoding",
-            "Nội dung nén chưa được hỗ trợ; hãy gửi không nén.",
-            "Compressed bodies are not accepted; send it uncompressed.",
-        )
+        raise RefusedError(COMPRESSED)
     chunks: list[bytes] = []
     size = 0
     async for chunk in request.stream():
         size += len(chunk)
         if size > MOST_BYTES:
-            raise TOO_LARGE
+            raise RefusedError(TOO_LARGE)
         chunks.append(chunk)
     return b"".join(chunks)
 
@@ -142,11 +151,21 @@ def _answer(answer: Answer, request: Request) -> Response:
     return Response(_encode(body), 202 if taken else 422, media_type="application/json")
 
 
-class Gate(Protocol):
-    """Knows the senders: which source one speaks for, and whether it may now."""
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """For whom somebody may send."""
 
-    async def enter(self, request: Request) -> str | None:
-        """The source that the sender is bound to; None: it may speak for any."""
+    source: str | None = None
+    """The source that it is bound to; None: it may speak for any."""
+    units: frozenset[str] = frozenset()
+    """The units that it is limited to; none: it may send for all."""
+
+
+class Gate(Protocol):
+    """Knows the senders: for whom one may send, and whether it may now."""
+
+    async def enter(self, request: Request) -> Sender:
+        """Who sends it."""
 
     async def admit(self, request: Request, source: str, body: bytes) -> None:
         """Let one request of a bound sender pass, or raise why not."""
@@ -156,17 +175,17 @@ async def _receive(
     request: Request, intake: Intake, door: Door, name: str, gate: Gate
 ) -> Response:
     form = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    bound = await gate.enter(request)
+    sender = await gate.enter(request)
     try:
         body = await read_body(request)
-        if bound is not None:
-            await gate.admit(request, bound, body)
+        if sender.source is not None:
+            await gate.admit(request, sender.source, body)
         read = door.read(body, form, request.headers, MOST_EVENTS)
-        if bound is not None:
-            read.keep_only(bound)
-        return _answer(await intake.accept(read, name), request)
+        if sender.source is not None:
+            read.keep_only(sender.source)
+        return _answer(await intake.accept(read, name, sender.units), request)
     except (
-        Refusal,
+        RefusedError,
         TooManyError,
         JournalUnavailableError,
         UnreadableBodyError,
@@ -178,8 +197,8 @@ async def _receive(
 def refusal_of(error: Exception) -> Refusal:
     """The one table from what went wrong to the answer."""
     match error:
-        case Refusal():
-            found = error
+        case RefusedError(refusal=refusal):
+            found = refusal
         case TooManyError():
             found = TOO_LARGE
         case JournalFullError():

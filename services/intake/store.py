@@ -2,11 +2,24 @@
 
 import hashlib
 from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
 
 from pymongo import ASCENDING, UpdateOne
 
 from services.runtime.clock import wall_now
 from services.runtime.mongo import Collection, Database, Document, write_all
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """An event that waits, as it was sent."""
+
+    line: bytes
+    cause: str
+    reason: str
+    source: str
+    about: str
+    """Code of the dossier, or the claim's subject."""
 
 
 class IntakeStore:
@@ -19,22 +32,24 @@ class IntakeStore:
         """Create the indexes; harmless when they are there."""
         await self.quarantine.create_index([("cause", ASCENDING), ("since", ASCENDING)])
 
-    async def set_aside(self, items: Iterable[tuple[bytes, str, str]]) -> None:
-        """Keep (line, cause, reason) durably; the same line again changes nothing."""
+    async def set_aside(self, items: Iterable[Aside]) -> None:
+        """Keep some durably; the same line again changes nothing."""
         writes = [
             UpdateOne(
-                {"_id": hashlib.sha256(line).hexdigest()[:32]},
+                {"_id": hashlib.sha256(one.line).hexdigest()[:32]},
                 {
                     "$setOnInsert": {
-                        "line": line,
-                        "cause": cause,
-                        "reason": reason,
+                        "line": one.line,
+                        "cause": one.cause,
+                        "reason": one.reason,
+                        "source": one.source,
+                        "dossier": one.about,
                         "since": wall_now(),
                     }
                 },
                 upsert=True,
             )
-            for line, cause, reason in items
+            for one in items
         ]
         await write_all(self.quarantine, writes)
 

@@ -40,7 +40,10 @@ class Notifier:
         """What was written down before this start."""
         for known in await self._store.known():
             self.watch.remember(
-                known["_id"], known["thread"], retracted=known["retracted_at"] is not None
+                known["_id"],
+                known["thread"],
+                retracted=known["retracted_at"] is not None,
+                over=known.get("over_at") is not None,
             )
         self.watch.levels.stored.update(await self._store.read_levels())
         self._first = not await self._store.read_mark("started")

@@ -5,7 +5,12 @@ from collections.abc import Callable
 from pydantic import TypeAdapter
 
 from contracts.events import PlanPublished, UnitScored
-from contracts.packages import PackageChecked, PackagePublished
+from contracts.packages import (
+    PackageChecked,
+    PackagePublished,
+    PackageReturned,
+    PapersRecorded,
+)
 from contracts.submissions import (
     AppealDecided,
     AppealLodged,
@@ -19,14 +24,18 @@ from services.notifier.domain.watch import Watch
 from services.runtime.consuming import DeadLetters
 from services.runtime.journal import Pack
 
-_WANTED = (b'"type":"dossier.recorded"', b'"type":"report.received"')
+_WANTED = (
+    b'"type":"dossier.recorded"',
+    b'"type":"report.received"',
+    b'"type":"exclusion.lifted"',
+)
 _submission: TypeAdapter[
     SubmissionMade | SubmissionWithdrawn | ItemReviewed | AppealLodged | AppealDecided
 ] = TypeAdapter(
     SubmissionMade | SubmissionWithdrawn | ItemReviewed | AppealLodged | AppealDecided
 )
-_package: TypeAdapter[PackageChecked | PackagePublished] = TypeAdapter(
-    PackageChecked | PackagePublished
+_package: TypeAdapter[PapersRecorded | PackageChecked | PackageReturned | PackagePublished] = (
+    TypeAdapter(PapersRecorded | PackageChecked | PackageReturned | PackagePublished)
 )
 
 
@@ -43,7 +52,7 @@ class Handlers:
         self._each(packs, self._plan)
 
     async def on_facts(self, packs: list[Pack]) -> None:
-        """Dossiers and reports; whatever else counts for points is left unread."""
+        """Dossiers, reports, lifted exclusions; whatever else counts for points is left unread."""
         self._each(packs, self._fact)
 
     async def on_totals(self, packs: list[Pack]) -> None:
@@ -57,7 +66,7 @@ class Handlers:
         self._each(packs, self._submission)
 
     async def on_packages(self, packs: list[Pack]) -> None:
-        """Award packages on their way."""
+        """Award dossiers and packages on their way."""
         self._each(packs, self._package)
 
     def _each(self, packs: list[Pack], take: Callable[[bytes], None]) -> None:
@@ -80,6 +89,8 @@ class Handlers:
             self._picture.dossier(fact_id(event), event, line)
         elif event.type == "report.received":
             self._picture.report(fact_id(event), event, line)
+        elif event.type == "exclusion.lifted":
+            self._picture.lift(fact_id(event), event, line)
 
     def _submission(self, line: bytes) -> None:
         event = _submission.validate_json(line)
@@ -99,5 +110,12 @@ class Handlers:
     def _package(self, line: bytes) -> None:
         event = _package.validate_json(line)
         plan = self._picture.newest(event.plan)
-        if isinstance(event, PackageChecked):
-            self._watch.happen(of_package(plan, event))
+        match event:
+            case PapersRecorded():
+                self._picture.hand_in(event)
+            case PackageChecked():
+                self._watch.happen(of_package(plan, event))
+            case PackageReturned():
+                self._picture.send_back(event)
+            case PackagePublished():
+                pass  # nobody waits for anything any more

@@ -14,8 +14,10 @@ from services.notifier.reading import LONGEST_SILENCE, Ledger, part_of, rule_of
 from services.notifier.wording import (
     in_language,
     reason_in_words,
+    rule_in_words,
     severity_in_words,
     state_in_words,
+    withdrawn_in_words,
 )
 from services.runtime.access.guard import Guard
 from services.runtime.access.rules import access, all_of, everybody
@@ -120,9 +122,10 @@ def _add_links(router: APIRouter, ledger: Ledger, site: Site) -> None:
         found = await ledger.notice_of_link(signed)
         if found is None:
             raise HTTPException(404)
-        alert = ledger.alert(found[1], site.words_for(request))
+        notice, occasion = found
+        alert = ledger.alert(occasion, site.words_for(request), notice["role"])
         return site.page(
-            request, "acknowledge.html", alert=alert, occasion=found[1], signed=signed
+            request, "acknowledge.html", alert=alert, occasion=occasion, signed=signed
         )
 
     @router.post("/alerts/ack/{signed}", openapi_extra=everybody())
@@ -206,12 +209,20 @@ def _add_silences(router: APIRouter, ledger: Ledger, guard: Guard, site: Site) -
     async def silences(request: Request, faults: str = "") -> HTMLResponse:
         """What is not told at present, by whose decision and why."""
         who = await guard.require(request, *WATCHES)
+        plans, words = ledger.plans(), site.words_for(request)
         return site.page(
             request,
             "silences.html",
             tabs=_tabs(who),
             found=await ledger.silences(),
-            plans=ledger.plans(),
+            plans=plans,
+            names={u.code: in_language(u.name, words) for plan in plans for u in plan.units},
+            kinds={
+                rule.code: rule_in_words(rule, words)
+                for plan in plans
+                if plan.alerts is not None
+                for rule in plan.alerts.rules
+            },
             now=ledger.clock.now(),
             faults=set(faults.split()),
             given={"unit": "", "rule": "", "reason": "", "ends": ""}
@@ -348,9 +359,11 @@ def _foreign(content: str) -> HTMLResponse:
 _TOOLS = (
     in_language,
     reason_in_words,
+    rule_in_words,
     severity_in_words,
     state_in_words,
     role_in_words,
     form_in_words,
+    withdrawn_in_words,
 )
 """Functions that the templates call."""

@@ -13,7 +13,7 @@ from typing import Any
 from contracts.events import PlanPublished
 from contracts.plan import AlertRule, Audience, Plan
 from services.notifier.pipeline.compose import Item, subject_of
-from services.notifier.pipeline.group import Letter, message_id
+from services.notifier.pipeline.group import SEVERITIES, Letter, message_id
 from services.notifier.pipeline.line import Tools
 from services.notifier.pipeline.route import Contact
 from services.notifier.samples import sample_occasion
@@ -120,27 +120,31 @@ class Ledger:
         with_alerts = [plan for plan in self._plans.values() if plan.alerts is not None]
         return sorted(with_alerts, key=lambda plan: plan.starts_on, reverse=True)
 
-    def alert(self, occasion: Document, words: Words) -> Alert | None:
+    def alert(self, occasion: Document, words: Words, role: str = "head") -> Alert | None:
         """An occasion in words; None when its plan has that alert no longer."""
         plan = self._plans.get(occasion["plan"])
         rule = rule_of(plan, occasion["rule"])
-        return (
-            None if plan is None or rule is None else Wording(plan, words).alert(rule, occasion)
-        )
+        if plan is None or rule is None:
+            return None
+        return Wording(plan, words).alert(rule, occasion, role)
 
     async def open_alerts(self, who: Principal, words: Words) -> list[tuple[Document, Alert]]:
-        """What concerns the units of an officer or head, and was neither taken up nor taken back."""
+        """What concerns the units of an officer or head and is not done, taken up or taken back; gravest first."""
         scopes = [who.grants[role] for role in (Role.OFFICER, Role.HEAD) if role in who.grants]
         wanted: dict[str, Any] = {
             "fate": "raised",
             "retracted_at": None,
             "acknowledged_at": None,
+            "over_at": None,
             "at": {"$gt": self.clock.now() - timedelta(days=OPEN_DAYS)},
             "unit": {"$ne": ""},
         }
         if all(scopes):
             wanted["unit"] = {"$in": sorted(frozenset().union(*scopes))}
         found = await self.store.occasions.find(wanted).sort("at", -1).to_list(PAGE * 2)
+        found.sort(
+            key=lambda one: SEVERITIES.index(one["severity"])
+        )  # the latest first in each
         told = [(one, self.alert(one, words)) for one in found]
         return [(one, alert) for one, alert in told if alert is not None]
 
@@ -253,7 +257,7 @@ class Ledger:
         occasion = sample_occasion(plan, rule, self.clock.now())
         wording = Wording(plan, words)
         base = self.settings.public_url.rstrip("/")
-        alert = wording.alert(rule, occasion)
+        alert = wording.alert(rule, occasion, rule.audience[0])
         link = f"{base}/alerts" if rule.escalates else ""
         name = words.gettext("Người nhận mẫu")
         contact = Contact("", name, "mau@example.invalid", "head", (), words.lang)

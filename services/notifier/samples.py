@@ -69,4 +69,5 @@ def _values(plan: Plan, bloc: Bloc, month: str, now: datetime) -> dict[str, Blan
         "why": [local_date(now).isoformat()],
         "period": f"{month[:4]}-Q{(int(month[5:]) + 2) // 3}",
         "package": f"{plan.id}:mau",
+        "missing": ["minutes", "list"],
     }

@@ -46,7 +46,7 @@ class NotifierStore:
 
     async def known(self) -> list[Document]:
         """Every occasion written down, with what it hangs on."""
-        fields = {"thread": 1, "retracted_at": 1}
+        fields = {"thread": 1, "retracted_at": 1, "over_at": 1}
         return await self.occasions.find({}, fields).to_list(None)
 
     async def read_levels(self) -> dict[str, str]:
@@ -57,16 +57,29 @@ class NotifierStore:
         """Occasions first: when a level is written, what it told is durable."""
         for some in _portions([InsertOne(as_document(o, now)) for o in found.occasions]):
             await write_all(self.occasions, some)
-        open_ones = [{"_id": number, "retracted_at": None} for number in found.retracted]
+        open_ones = [
+            ({"_id": number, "retracted_at": None}, why)
+            for number, why in found.retracted.items()
+        ]
         for some in _portions(  # before the retraction itself, which would not be found again
             [
                 UpdateOne(one | {"fate": "raised"}, {"$set": {"step": "retracted"}})
-                for one in open_ones
+                for one, _ in open_ones
             ]
         ):
             await write_all(self.occasions, some)
         for some in _portions(
-            [UpdateOne(one, {"$set": {"retracted_at": now}}) for one in open_ones]
+            [
+                UpdateOne(one, {"$set": {"retracted_at": now, "retracted_why": why}})
+                for one, why in open_ones
+            ]
+        ):
+            await write_all(self.occasions, some)
+        for some in _portions(
+            [
+                UpdateOne({"_id": number}, {"$set": {"over_at": now if over else None}})
+                for number, over in found.over.items()
+            ]
         ):
             await write_all(self.occasions, some)
         for some in _portions(
@@ -109,6 +122,14 @@ class NotifierStore:
         numbers = [mail["_id"] for mail in found]
         await self.mails.update_many({"_id": {"$in": numbers}}, {"$set": {"state": "sending"}})
         return [mail | {"attempts": mail["attempts"] + 1} for mail in found]
+
+    async def unsent(self, mails: Iterable[str]) -> set[str]:
+        """Those of some mails that the server has neither taken nor refused for good."""
+        numbers = list(mails)
+        if not numbers:
+            return set()
+        wanted = {"_id": {"$in": numbers}, "state": {"$in": ["queued", "sending"]}}
+        return {mail["_id"] async for mail in self.mails.find(wanted, {"_id": 1})}
 
     async def add_notices(self, notices: Sequence[Document]) -> None:
         """New ones; those that are there already stay as they are."""
@@ -208,6 +229,8 @@ def as_document(occasion: Occasion, now: datetime) -> Document:
         "fate": occasion.fate,
         "raised_at": now,
         "retracted_at": None,
+        "retracted_why": "",
+        "over_at": None,
         "acknowledged_at": None,
         "acknowledged_by": None,
         "acknowledgement": None,

@@ -9,10 +9,23 @@ from urllib.parse import quote
 
 from contracts.alert_lint import BLANK
 from contracts.plan import AlertRule, Bloc, LateReport, Plan, Text
-from services.notifier.domain.reasons import Dropped, Held
+from services.notifier.domain.reasons import Dropped, Held, Withdrawn
 from services.runtime.mongo import Document
 from services.runtime.web.i18n import Words
 
+_PLACES = {
+    "package_ready": "/packages",
+    "plan_changed": "/plans/{plan}",
+    "deadline_due": "/packages/dossiers/{plan}/{period}",
+    "review_waiting": "/review",
+    "appeal_due": "/review/appeals",
+}
+"""Watched -> the page where one acts, whoever one is."""
+_OF_REPORT = frozenset(
+    {"report_due", "report_excluded", "due_moved", "item_reviewed", "appeal_decided"}
+)
+"""What an officer or head acts on in the report of its month; others read the unit's page."""
+_REPORTING = frozenset({"officer", "head"})
 _SPACES = re.compile(r"\s+")
 
 
@@ -43,8 +56,8 @@ class Wording:
         self._plan = plan
         self._words = words
 
-    def alert(self, rule: AlertRule, occasion: Document) -> Alert:
-        """The alert of an occasion."""
+    def alert(self, rule: AlertRule, occasion: Document, role: str = "head") -> Alert:
+        """The alert of an occasion, with the page where somebody in this role acts."""
         values = self._values(occasion)
         title, fact, todo = (
             _fill(in_language(text, self._words), values)
@@ -56,7 +69,7 @@ class Wording:
             todo=todo,
             clause=rule.clause,
             severity=rule.severity,
-            path=self._path(rule, occasion),
+            path=self._path(rule, occasion, role),
             unit=self.unit(occasion["unit"]),
             occasion=occasion["_id"],
         )
@@ -76,8 +89,10 @@ class Wording:
         """What is only true of this notice: why somebody further up is told, or who took it up."""
         _ = self._words.gettext
         if notice["form"] == "handled":
-            moment = self._words.moment(occasion["acknowledged_at"])
+            moment = self._words.minute(occasion["acknowledged_at"])
             return _("Đã có người tiếp nhận lúc %(moment)s.", moment=moment)
+        if notice["form"] == "retraction":
+            return withdrawn_in_words(occasion.get("retracted_why", ""), self._words)
         if notice["form"] == "alert" and notice["level"]:
             return _("Thông báo này được chuyển lên vì chưa ai xác nhận đã tiếp nhận.")
         return ""
@@ -114,7 +129,8 @@ class Wording:
             "deadline": lambda v: self._named(self._plan.deadlines, v),
             "target": lambda v: self._target(bloc, v),
             "about": lambda v: self._named(bloc.exclusions if bloc else (), v),
-            "decision": self._decision,
+            "decision": lambda v: decision_in_words(v, words),
+            "missing": self._missing,
             "changes": lambda v: "; ".join(self._change(bloc, one) for one in v),
             "why": self._days_off,
         }
@@ -135,17 +151,15 @@ class Wording:
         found = bloc.indicator(code) if bloc else None
         return code if found is None else in_language(found.target, self._words)
 
-    def _decision(self, code: str) -> str:
+    def _missing(self, papers: list[str]) -> str:
+        """The papers that an award dossier lacks; none named: nothing was handed in."""
         _ = self._words.gettext
-        return {
-            "accepted": _("được chấp nhận"),
-            "corrected": _("được chấp nhận với số liệu đã sửa"),
-            "returned": _("bị trả lại để bổ sung"),
-            "rejected": _("không được chấp nhận"),
-            "reopened": _("được mở lại để xem xét"),
-            "upheld": _("được chấp thuận"),
-            "dismissed": _("không được chấp thuận"),
-        }.get(code, code)
+        names = {
+            "letter": _("tờ trình"),
+            "minutes": _("biên bản họp xét"),
+            "list": _("danh sách đề nghị"),
+        }
+        return ", ".join(names.get(one, one) for one in papers or names)
 
     def _days_off(self, days: list[str]) -> str:
         named = {day.on.isoformat(): day.name for day in self._plan.calendar.days_off}
@@ -187,13 +201,14 @@ class Wording:
                 name = self._named(bloc.exclusions if bloc else (), code)
                 return words.gettext("điều kiện loại thay đổi: %(rule)s", rule=name)
 
-    def _path(self, rule: AlertRule, occasion: Document) -> str:
+    def _path(self, rule: AlertRule, occasion: Document, role: str) -> str:
         plan, unit = quote(self._plan.id), quote(occasion["unit"])
         month = occasion["month"] or f"{self._plan.ends_on.year}"
-        if rule.watch == "package_ready":
-            return "/packages"
-        if rule.watch == "plan_changed":
-            return f"/plans/{plan}"
+        reported = occasion["month"] or occasion["blanks"].get("month", "")
+        if rule.watch in _PLACES:
+            return _PLACES[rule.watch].format(plan=plan, period=self._plan.ends_on.year)
+        if rule.watch in _OF_REPORT and role in _REPORTING and reported:
+            return f"/submit/{plan}/{unit}/{reported}"
         indicator = occasion["blanks"].get("indicator")
         chosen = f"&indicator={quote(indicator)}" if isinstance(indicator, str) else ""
         return f"/units/{plan}/{unit}?period={month}{chosen}"
@@ -234,13 +249,62 @@ def reason_in_words(reason: str, words: Words) -> str:
         Dropped.SILENCED: _("đang tắt theo yêu cầu"),
         Dropped.RETRACTED: _("đã được đính chính trước khi gửi"),
         Dropped.TAKEN_BACK_UNTOLD: _("chưa từng được gửi"),
+        Dropped.DONE: _("đã làm xong trước khi gửi"),
         Dropped.TAKEN_UP: _("đã có người tiếp nhận"),
         Held.WINDOW: _("chờ gộp"),
         Held.QUIET: _("chờ hết giờ nghỉ"),
         Held.DIGEST: _("chờ bản tổng hợp"),
+        Held.ORIGINAL: _("chờ thư trước đó được gửi"),
         Held.BUDGET: _("quá số thư trong ngày, chờ bản tổng hợp"),
         "": "",
     }.get(reason, reason)
+
+
+def decision_in_words(code: str, words: Words) -> str:
+    """What was decided on an item or an appeal."""
+    _ = words.gettext
+    return {
+        "accepted": _("được chấp nhận"),
+        "corrected": _("được chấp nhận với số liệu đã sửa"),
+        "returned": _("bị trả lại để bổ sung"),
+        "rejected": _("không được chấp nhận"),
+        "reopened": _("được mở lại để xem xét"),
+        "upheld": _("được chấp thuận"),
+        "dismissed": _("không được chấp thuận"),
+    }.get(code, code)
+
+
+def rule_in_words(rule: AlertRule, words: Words) -> str:
+    """A kind of alert by its title, for lists to choose from: what is different each time is left open."""
+    title = in_language(rule.title, words).removeprefix("{unit}: ")
+    if rule.decisions:
+        told = " / ".join(decision_in_words(one, words) for one in rule.decisions)
+        title = title.replace("{decision}", told)
+    text = BLANK.sub("…", title)
+    return text[:1].upper() + text[1:]
+
+
+def withdrawn_in_words(why: str, words: Words) -> str:
+    """Why an alert that was told holds no more, and what that means for the reader."""
+    _ = words.gettext
+    told: dict[str, str] = {
+        Withdrawn.LIFTED: _(
+            "Cơ quan thường trực đã quyết định bỏ áp dụng trường hợp loại này. Anh/chị không cần làm gì thêm."
+        ),
+        Withdrawn.DUE_MOVED: _(
+            "Hạn đã được chuyển sang ngày khác, nên thông báo trước đây không còn đúng."
+        ),
+        Withdrawn.JUDGED_ANEW: _(
+            "Quyết định này đã được thay bằng một quyết định khác; xem kết quả mới trên trang của đơn vị."
+        ),
+        Withdrawn.SENT_BACK: _(
+            "Hồ sơ đã được trả lại để sửa, không còn chờ ký. Khi được kiểm tra lại, sẽ có thông báo mới."
+        ),
+    }
+    corrected = _(
+        "Thông báo trước đây không còn đúng: dữ liệu đã được đính chính. Anh/chị không cần làm gì thêm."
+    )
+    return told.get(why, corrected)
 
 
 def severity_in_words(severity: str, words: Words) -> str:

@@ -2,23 +2,45 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import date
+from typing import Any, Protocol
 
-from contracts.calendar import is_year, local_date, quarter_of
-from contracts.packages import PackageChecked, PackagePublished, PeriodFrozen
+from contracts.calendar import is_year, local_date, months_of, quarter_of
+from contracts.evidence import UnitEvidence, evidence_of, open_appeals, parsed, reviews_of
+from contracts.packages import (
+    PackageChecked,
+    PackagePublished,
+    PackageReturned,
+    PeriodFrozen,
+)
+from contracts.plan import Plan
 from contracts.streams import PACKAGE
 from services.reports.domain import decisions as deciding, workflow
+from services.reports.domain.closing import Closer
 from services.reports.domain.decisions import Decision, Item
-from services.reports.domain.evidence import evidence_of, open_appeals, parsed, reviews_of
 from services.reports.domain.figures import outcomes_of
-from services.reports.domain.gate import Elsewhere, findings
-from services.reports.domain.record import Finding, Record, Signatures, UnitEvidence
+from services.reports.domain.gate import Elsewhere, findings, unsettled
+from services.reports.domain.record import Finding, Record, Signatures
 from services.reports.domain.workflow import Package, WorkflowError
 from services.reports.store import ReportsStore
 from services.runtime.clock import Clock
 from services.runtime.journal import Journal
 
+Told = PackageChecked | PackageReturned | PackagePublished
 AskElsewhere = Callable[[PeriodFrozen], Awaitable[Elsewhere]]
 """What other services know of a period: given by whoever wires the services together."""
+
+
+class Neighbours(Protocol):
+    """All that the web face asks of other services."""
+
+    @property
+    def closer(self) -> Closer:
+        """Who closes periods."""
+
+    async def __call__(self, frozen: PeriodFrozen) -> Elsewhere:
+        """What is set aside that might belong to a closed period."""
+
+
 QUARTER = len("2023-Q3")
 
 
@@ -107,19 +129,28 @@ class Packages:
     async def _evidence(self, frozen: PeriodFrozen) -> list[UnitEvidence]:
         return [
             evidence_of(unit, map(parsed, lines), frozen.at)
-            async for unit, lines in self.store.submissions(frozen.plan)
+            async for unit, lines in self.store.submissions(frozen.plan, frozen.at)
         ]
 
     async def look(self, package: Package, record: Record) -> list[Finding]:
         """What is in the way now."""
+        reviews, appeals = await self._claims(package.plan)
+        elsewhere = None if self._ask is None else await self._ask(record.frozen)
+        return findings(record, reviews, appeals, elsewhere)
+
+    async def _claims(self, plan: str) -> tuple[dict[str, str], list[str]]:
+        """(`<unit>:<month>:<indicator>` -> last decision, `<unit>:<month>` of open appeals), as known now."""
         reviews: dict[str, str] = {}
         appeals: list[str] = []
-        async for unit, lines in self.store.submissions(package.plan):
+        async for unit, lines in self.store.submissions(plan):
             events = [parsed(line) for line in lines]
             reviews |= {f"{unit}:{key}": state for key, state in reviews_of(events).items()}
             appeals += open_appeals(events)
-        elsewhere = None if self._ask is None else await self._ask(record.frozen)
-        return findings(record, reviews, appeals, elsewhere)
+        return reviews, appeals
+
+    async def undecided(self, plan: Plan, period: str) -> list[Finding]:
+        """Claims and appeals that a closing now would take as they stand: not decided yet."""
+        return unsettled(months_of(period, plan.months), *await self._claims(plan.id))
 
     async def refresh(self, key: str) -> Package:
         """Look at the gate and have the archive built anew."""
@@ -222,6 +253,13 @@ class Packages:
         await self.announce(stored)
         return stored
 
+    async def announce_papers(self) -> None:
+        """Tell the others of award dossiers that changed; a crash before this is made good by the worker."""
+        for papers in await self.store.untold_papers():
+            line = papers.recorded().model_dump_json().encode()
+            await self._journal.append(PACKAGE.name, 0, [line], (papers.plan,))
+            await self.store.told_papers(papers)
+
     async def announce(self, package: Package) -> None:
         """Tell the others what is not told yet; a crash before this is made good by the worker."""
         for event in _events(package):
@@ -231,32 +269,36 @@ class Packages:
                 await self.store.announced(package.id, event.id)
 
 
-def _events(package: Package) -> list[PackageChecked | PackagePublished]:
-    found: list[PackageChecked | PackagePublished] = []
+def _events(package: Package) -> list[Told]:
+    """What the steps of a package tell the others; each has an id of its own, so that a repeat is the same event."""
+    found: list[Told] = []
+    checks = returns = 0
+    common: dict[str, Any] = {
+        "package": package.id,
+        "plan": package.plan,
+        "period": package.period,
+    }
     for step in package.history:
+        stated = common | {"at": step.at, "by": step.by}
         if step.action == "checked":
-            number = sum(e.type == "package.checked" for e in found) + 1
+            checks += 1
+            found.append(PackageChecked(id=f"{package.id}:checked:{checks}", **stated))
+        elif step.action == "returned":
+            returns += 1
             found.append(
-                PackageChecked(
-                    id=f"{package.id}:checked:{number}",
-                    package=package.id,
-                    plan=package.plan,
-                    period=package.period,
-                    at=step.at,
-                    by=step.by,
+                PackageReturned(
+                    id=f"{package.id}:returned:{returns}",
+                    checked=f"{package.id}:checked:{checks}",
+                    **stated,
                 )
             )
         elif step.action == "published":
             found.append(
                 PackagePublished(
                     id=f"{package.id}:published",
-                    package=package.id,
-                    plan=package.plan,
-                    period=package.period,
                     frozen=package.frozen,
                     sha256=package.build.sha256,
-                    at=step.at,
-                    by=step.by,
+                    **stated,
                 )
             )
     return found

@@ -18,6 +18,7 @@ from services.reports.store import CHUNK_BYTES
 from services.runtime.clock import monotonic_seconds
 from services.runtime.journal import JournalUnavailableError
 from services.runtime.logging import get_logger
+from services.runtime.process import give_back
 from services.runtime.web.collation import vietnamese_key
 
 log = get_logger(__name__)
@@ -52,6 +53,7 @@ class Builder:
     async def look(self) -> None:
         """Begin drafts, build what is wanted, tell what was not told."""
         await self._packages.begin()
+        await self._packages.announce_papers()
         for package in await self._store.packages():
             await self._packages.announce(package)
             if not package.build.ready and not package.build.error:
@@ -84,6 +86,7 @@ class Builder:
                 size=path.stat().st_size,
             )
         await self._store.built(package.id, done)
+        give_back()
         SECONDS.set(monotonic_seconds() - started)
         BUILT.inc()
         log.info("package built", package=package.id, files=files)

@@ -1,8 +1,9 @@
 """What units propose and the standing office collects: people, award dossiers, templates of documents."""
 
-from datetime import date
+from datetime import date, datetime
 from uuid import uuid4
 
+from contracts.calendar import local_date
 from contracts.plan import Plan, Unit
 from services.reports.application import Packages
 from services.reports.domain.figures import outcomes_of
@@ -151,15 +152,22 @@ class Collection:
         bloc = plan.bloc(unit.bloc)
         return quotas.get(unit.code, 0) if quotas or bloc is None else largest_quota(bloc)
 
-    async def receive(self, plan: Plan, unit: str, part: str, content: DossierPart) -> None:
-        """Note a document of a unit's dossier.
+    async def receive(
+        self, plan: Plan, unit: str, part: str, content: DossierPart | None, now: datetime
+    ) -> None:
+        """Note a document of a unit's dossier, or (None) that it is not there after all, and tell the others.
 
         Raises:
-            NominationError: there is no such unit or document.
+            NominationError: no award asks this unit for that document, or it is said to come in the future.
         """
-        if plan.unit(unit) is None or part not in PARTS:
+        found = plan.unit(unit)
+        bloc = None if found is None else plan.bloc(found.bloc)
+        if bloc is None or not bloc.awards or part not in PARTS:
             raise NominationError("no_such_unit", "unit")
-        await self._store.keep_part(plan.id, unit, part, content)
+        if content is not None and content.received_on > local_date(now):
+            raise NominationError("in_the_future", "received_on")
+        await self._store.keep_part(plan.id, unit, part, content, now)
+        await self._packages.announce_papers()
 
     async def use_template(self, document: str, content: bytes | None) -> None:
         """Use an office's own template after trying it; None: the shipped one again.

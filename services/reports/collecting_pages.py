@@ -220,26 +220,35 @@ def _add_dossiers(router: APIRouter, counter: Counter) -> None:
 
     @router.post("/packages/dossiers/{plan}/{period}", openapi_extra=access(Role.REVIEWER))
     async def receive(request: Request, plan: str, period: str) -> Response:
-        """Note what came in."""
+        """Note what came in, or take such a note back."""
         person = await counter.guard.require(request, Role.REVIEWER)
         form = await read_form(request)
         rules = await counter.collection.plan(plan)
         unit, part = field(form, "unit"), field(form, "part")
+        taken_back = field(form, "action") == "take_back"
+        words = counter.site.words_for(request)
         try:
-            content = DossierPart(
-                number=field(form, "number").strip(),
-                signed_by=field(form, "signed_by").strip(),
-                received_on=date.fromisoformat(field(form, "received_on")),
-            )
-            await counter.office.record(person.subject, "dossier", f"{plan}|{unit}|{part}")
-            await counter.collection.receive(rules, unit, part, content)
-        except (ValueError, *EXPECTED):
-            words = counter.site.words_for(request)
+            content = None if taken_back else _part(form)
+            action = "dossier.taken_back" if taken_back else "dossier"
+            await counter.office.record(person.subject, action, f"{plan}|{unit}|{part}")
+            await counter.collection.receive(rules, unit, part, content, counter.clock.now())
+        except EXPECTED as error:
+            trouble = refusal_of(error).text(words.lang)
+            return await _cockpit(request, counter, plan, period, person, trouble)
+        except ValueError:
             trouble = words.gettext(
                 "Chưa ghi nhận được: hãy kiểm tra ngày nhận và tên văn bản."
             )
             return await _cockpit(request, counter, plan, period, person, trouble)
         return RedirectResponse(request.url.path, SEE)
+
+
+def _part(form: Form) -> DossierPart:
+    return DossierPart(
+        number=field(form, "number").strip(),
+        signed_by=field(form, "signed_by").strip(),
+        received_on=date.fromisoformat(field(form, "received_on")),
+    )
 
 
 async def _cockpit(

@@ -3,8 +3,8 @@
 from typing import Any
 
 from contracts.events import PlanPublished
+from contracts.evidence import parsed
 from contracts.packages import PeriodFrozen
-from services.reports.domain.evidence import parsed
 from services.reports.store import ReportsStore
 from services.runtime.consuming import DeadLetters
 from services.runtime.journal import Pack
@@ -29,15 +29,11 @@ class Handlers:
 
     async def on_submissions(self, packs: list[Pack]) -> None:
         """Keep what the workspace tells."""
-        found = [
-            (
-                {"id": event.id, "plan": event.plan, "unit": event.unit, "month": event.month},
-                event,
-            )
-            for event in self._events(packs, parsed)
-        ]
-        lines = [(named, event.model_dump_json().encode()) for named, event in found]
-        await self._store.keep_submissions(lines)
+        for pack in packs:
+            for event in self._events([pack], parsed):
+                named = {"plan": event.plan, "unit": event.unit, "month": event.month}
+                line = event.model_dump_json().encode()
+                await self._store.keep_submission(event.id, named, line, pack.accepted_at)
 
     def _events(self, packs: list[Pack], read: Any) -> list[Any]:  # noqa: ANN401 - one of three kinds
         found = []

@@ -1,5 +1,6 @@
 """Packages over HTTP: their state, what keeps them provisional, decisions, the way to published, their files."""
 
+import asyncio
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ from services.reports.archives import Archives
 from services.reports.domain.decisions import Choice, Decision, Item, Present
 from services.reports.domain.figures import outcomes_of
 from services.reports.domain.record import Signatures
-from services.reports.domain.workflow import Package
+from services.reports.domain.workflow import Package, SignedCopy, WorkflowError
 from services.reports.refusals import Refusal
+from services.reports.render.signing import SigningError, signature_of
 from services.runtime.access.guard import Guard
 from services.runtime.access.rules import access
 from services.runtime.audit import Audit
@@ -117,6 +119,31 @@ class Office:
                 return await self.packages.refresh(key)
             case _:
                 return await self.packages.send_back(key, by, reason)
+
+    async def add_signed(self, key: str, by: str, document: str, content: bytes) -> None:
+        """Keep a signed copy of a document, when it is one.
+
+        Raises:
+            SigningError: it has no intact signature, or is not this package's document.
+            WorkflowError: the package is a draft: its documents still change.
+        """
+        package = await self.packages.get(key)
+        if package.state == "draft" or not package.build.ready:
+            raise WorkflowError("not_checked" if package.state == "draft" else "not_built")
+        original = await self.archives.file(package, f"{document}.pdf")
+        found = await asyncio.to_thread(signature_of, content, original)
+        if not (found.intact and found.same):
+            code = "other_document" if found.intact else "signature_broken"
+            raise SigningError(document, code)
+        await self.record(by, "signed_copy", f"{key}|{document}")
+        copy = SignedCopy(
+            document=document,
+            signer=found.signer,
+            trusted=found.trusted,
+            by=by,
+            at=self._clock.now(),
+        )
+        await self.packages.store.keep_signed(key, package.build.done, copy, content)
 
 
 STEPS: dict[str, tuple[Role, ...]] = {

@@ -15,10 +15,11 @@ from contracts.calendar import local_date
 from services.reports import vocabulary
 from services.reports.comparing import compared
 from services.reports.domain import vietnamese as vn
+from services.reports.domain.closing import Closer
 from services.reports.domain.decisions import DecisionError, Present
 from services.reports.domain.figures import Figures, outcomes_of
 from services.reports.domain.record import Record, Signatures
-from services.reports.domain.workflow import Package
+from services.reports.domain.workflow import Package, SignedCopy
 from services.reports.http import STEPS, WHO_SEES, Answer, Details, Office
 from services.reports.refusals import EXPECTED, Refusal, refusal_of
 from services.runtime.access.forms import Form, field, read_form
@@ -39,6 +40,7 @@ def reports_site(name: str) -> Site:
 
 _TOOLS: tuple[Callable[..., object], ...] = (
     vocabulary.state_name,
+    vocabulary.period_state,
     vocabulary.action_name,
     vocabulary.option_name,
     vocabulary.category_name,
@@ -63,6 +65,7 @@ class View:
     items: list[Any]
     decisions: dict[str, Any]
     names: list[str]
+    signed: list[SignedCopy]
 
     def may(self, action: str) -> bool:
         """Whether this person's role may take a step."""
@@ -117,7 +120,8 @@ class Desk:
         items = [item for outcome in outcomes_of(record).values() for item in outcome.items]
         names = await self.office.archives.names(package) if package.build.done else []
         decisions = {decision.key: decision for decision in record.decisions}
-        return View(package, record, person, gate, items, decisions, names)
+        signed = await packages.store.signed(package.id, package.build.done)
+        return View(package, record, person, gate, items, decisions, names, signed)
 
     async def package_page(
         self, request: Request, key: str, refusal: Refusal | None = None
@@ -145,12 +149,11 @@ def address(key: str) -> str:
     return f"/packages/{key}"
 
 
-def pages(office: Office, guard: Guard, site: Site) -> APIRouter:
+def pages(desk: Desk, closer: Closer) -> APIRouter:
     """The routes below `/packages` and their static files."""
     router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
-    router.include_router(all_of(site.router(), everybody()))
-    desk = Desk(office, guard, site)
-    _add_list(router, desk)
+    router.include_router(all_of(desk.site.router(), everybody()))
+    _add_list(router, desk, closer)
     _add_package(router, desk)
     for action in STEPS:
         _add_step(router, desk, action)
@@ -160,18 +163,20 @@ def pages(office: Office, guard: Guard, site: Site) -> APIRouter:
     return router
 
 
-def _add_list(router: APIRouter, desk: Desk) -> None:
+def _add_list(router: APIRouter, desk: Desk, closer: Closer) -> None:
     @router.get("/packages", openapi_extra=access(*WHO_SEES))
     async def list_page(request: Request) -> HTMLResponse:
-        """All packages."""
-        await desk.guard.require(request, *WHO_SEES)
+        """All packages, and the periods that get one."""
+        person = await desk.guard.require(request, *WHO_SEES)
         store = desk.office.packages.store
-        plans = await store.newest_plans()
+        plans = {plan.id: plan for plan in await store.newest_plans()}
         return desk.site.page(
             request,
             "packages.html",
             packages=await store.packages(),
-            plans={p.id: p for p in plans},
+            plans=plans,
+            periods={plan: await closer.periods(plan) for plan in plans},
+            may_close=person.has(Role.REVIEWER),
         )
 
 

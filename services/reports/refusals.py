@@ -3,18 +3,22 @@
 from dataclasses import dataclass, replace
 
 from services.reports.application import NoSuchPackageError
+from services.reports.domain.closing import ClosingRefusedError
 from services.reports.domain.decisions import DecisionError
 from services.reports.domain.nominations import NominationError
 from services.reports.domain.record import Finding
 from services.reports.domain.workflow import WorkflowError
 from services.reports.render.docx import TemplateUnfitError
+from services.reports.render.signing import SigningError
 from services.reports.store import ChangedMeanwhileError
 
 EXPECTED = (
+    ClosingRefusedError,
     NoSuchPackageError,
     DecisionError,
     NominationError,
     WorkflowError,
+    SigningError,
     TemplateUnfitError,
     ChangedMeanwhileError,
 )
@@ -37,6 +41,18 @@ class Refusal:
 
 
 _TABLE: dict[str, tuple[int, str, str]] = {
+    "no_such_plan": (404, "Không có kế hoạch này.", "There is no such plan."),
+    "no_such_period": (404, "Kế hoạch không có kỳ này.", "The plan has no such period."),
+    "period_runs": (
+        409,
+        "Kỳ này chưa kết thúc nên chưa chốt được.",
+        "The period still runs and cannot be closed yet.",
+    ),
+    "not_confirmed": (
+        422,
+        "Chưa chốt. Hãy đánh dấu ô xác nhận rồi chốt: kỳ đã chốt không mở lại được.",
+        "Not closed. Tick the confirmation first: a closed period cannot be opened again.",
+    ),
     "no_such_package": (404, "Không có hồ sơ này.", "There is no such package."),
     "changed_meanwhile": (
         409,
@@ -97,6 +113,11 @@ _TABLE: dict[str, tuple[int, str, str]] = {
         "Số phiếu tán thành lớn hơn số người bỏ phiếu.",
         "There are more votes than voters.",
     ),
+    "in_the_future": (
+        422,
+        "Ngày nhận không được sau hôm nay.",
+        "A document cannot have come after today.",
+    ),
     "quota": (
         409,
         "Đơn vị đã giới thiệu đủ số cá nhân theo kế hoạch.",
@@ -113,6 +134,26 @@ _TABLE: dict[str, tuple[int, str, str]] = {
         422,
         "Mẫu không dựng được với dữ liệu thử",
         "The template does not render",
+    ),
+    "no_signature": (
+        422,
+        "Tệp không phải là PDF có chữ ký số.",
+        "The file is no PDF with a digital signature.",
+    ),
+    "signature_broken": (
+        422,
+        "Chữ ký số không còn nguyên vẹn: tệp đã bị sửa sau khi ký.",
+        "The signature is broken: the file was changed after it was signed.",
+    ),
+    "other_document": (
+        422,
+        "Bản ký số không phải của văn bản này. Hãy tải PDF từ trang này, ký rồi gửi lại.",
+        "The signed copy is not of this document. Download the PDF from this page, sign it, bring it back.",
+    ),
+    "signing_missing": (
+        503,
+        "Máy chủ chưa cài phần kiểm tra chữ ký số. Hãy báo người quản trị.",
+        "This server cannot check signatures: the extra 'signing' is not installed. Tell the administrator.",
     ),
     "too_large": (413, "Tệp quá lớn.", "The file is too large."),
 }

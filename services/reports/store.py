@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 from bson import Binary
@@ -12,8 +13,9 @@ from pymongo.errors import DuplicateKeyError
 from contracts.packages import PeriodFrozen
 from contracts.plan import Plan
 from services.reports.domain.decisions import Decision
+from services.reports.domain.nominations import Papers
 from services.reports.domain.record import DossierPart, Nomination, Proof
-from services.reports.domain.workflow import Build, Package
+from services.reports.domain.workflow import Build, Package, SignedCopy
 from services.runtime.mongo import Collection, Database, Document
 
 CHUNK_BYTES = 4 << 20
@@ -39,6 +41,7 @@ class ReportsStore:
         self._templates: Collection = database["templates"]
         self._archives: Collection = database["archives"]
         self._proofs: Collection = database["proofs"]
+        self._signed: Collection = database["signed"]
 
     async def prepare(self) -> None:
         """Create the indexes; harmless when they are there."""
@@ -46,6 +49,10 @@ class ReportsStore:
         await self._nominations.create_index([("plan", ASCENDING), ("period", ASCENDING)])
         await self._decisions.create_index([("package", ASCENDING)])
         await self._archives.create_index([("package", ASCENDING), ("build", ASCENDING)])
+        await self._dossiers.update_many(  # kept before dossiers were told to others
+            {"version": None},
+            [{"$set": {"version": 1, "changed_at": "$$NOW"}}],
+        )
 
     # from the journal
 
@@ -94,14 +101,25 @@ class ReportsStore:
             async for found in self._frozen.find({}, {"_id": 1}).sort("at", ASCENDING)
         ]
 
-    async def keep_submissions(self, lines: list[tuple[Document, bytes]]) -> None:
-        """Events of the workspace: what they can be found by, and the line itself."""
-        for named, line in lines:
-            await self._put(self._submissions, named["id"], **named, line=Binary(line))
+    async def keep_submission(
+        self, key: str, named: Document, line: bytes, accepted_at: datetime
+    ) -> None:
+        """An event of the workspace: what it can be found by, the line itself, and when it was first accepted."""
+        await self._submissions.update_one(
+            {"_id": key},
+            {"$set": named | {"line": Binary(line)}, "$min": {"accepted_at": accepted_at}},
+            upsert=True,
+        )
 
-    async def submissions(self, plan: str) -> AsyncIterator[tuple[str, list[bytes]]]:
-        """(unit, its lines), one unit after the other."""
-        cursor = self._submissions.find({"plan": plan}).sort("unit", ASCENDING)
+    async def submissions(
+        self, plan: str, until: datetime | None = None
+    ) -> AsyncIterator[tuple[str, list[bytes]]]:
+        """(unit, its lines), one unit after the other; `until`: only what the journal had accepted by then."""
+        wanted: Document = {"plan": plan}
+        if until is not None:
+            early = {"accepted_at": {"$lte": until}}
+            wanted["$or"] = [early, {"accepted_at": None}]  # kept before it was noted
+        cursor = self._submissions.find(wanted).sort("unit", ASCENDING)
         unit, lines = "", list[bytes]()
         async for found in cursor:
             if found["unit"] != unit and lines:
@@ -191,6 +209,29 @@ class ReportsStore:
         async for found in cursor:
             yield bytes(found["data"])
 
+    async def keep_signed(self, key: str, build: int, copy: SignedCopy, content: bytes) -> None:
+        """A signed copy of a document, in the place of an earlier one; those of other archives go."""
+        await self._put(
+            self._signed,
+            f"{key}|{build}|{copy.document}",
+            package=key,
+            build=build,
+            copy=copy.model_dump_json(),
+            content=Binary(content),
+        )
+        await self._signed.delete_many({"package": key, "build": {"$ne": build}})
+
+    async def signed(self, key: str, build: int) -> list[SignedCopy]:
+        """The signed copies of an archive's documents, by document."""
+        cursor = self._signed.find({"package": key, "build": build}, {"copy": 1})
+        found = await cursor.sort("_id", ASCENDING).to_list(None)
+        return [SignedCopy.model_validate_json(one["copy"]) for one in found]
+
+    async def signed_file(self, key: str, build: int, document: str) -> bytes | None:
+        """One of them."""
+        found = await self._signed.find_one({"_id": f"{key}|{build}|{document}"})
+        return None if found is None else bytes(found["content"])
+
     # what people bring
 
     async def decide(self, package: str, decision: Decision) -> None:
@@ -236,10 +277,13 @@ class ReportsStore:
         return [Nomination.model_validate_json(one["body"]) for one in found]
 
     async def keep_part(
-        self, plan: str, unit: str, part: str, content: DossierPart | None
+        self, plan: str, unit: str, part: str, content: DossierPart | None, at: datetime
     ) -> None:
-        """A document of a unit's award dossier; None: it is not there after all."""
-        change: Document = {"$set": {"plan": plan, "unit": unit}}
+        """A document of a unit's award dossier; None: it is not there after all. Others are still to be told."""
+        change: Document = {
+            "$set": {"plan": plan, "unit": unit, "changed_at": at},
+            "$inc": {"version": 1},
+        }
         if content is None:
             change["$unset"] = {f"parts.{part}": ""}
         else:
@@ -249,13 +293,21 @@ class ReportsStore:
     async def dossiers(self, plan: str) -> dict[str, dict[str, DossierPart]]:
         """Unit -> part -> what came in."""
         found = await self._dossiers.find({"plan": plan}).sort("_id", ASCENDING).to_list(None)
-        return {
-            one["unit"]: {
-                part: DossierPart.model_validate_json(json.dumps(content))
-                for part, content in sorted(one.get("parts", {}).items())
-            }
-            for one in found
-        }
+        return {one["unit"]: _parts(one) for one in found}
+
+    async def untold_papers(self) -> list[Papers]:
+        """Award dossiers whose last change is not in the journal yet."""
+        found = self._dossiers.find({"$expr": {"$ne": ["$version", "$told"]}})
+        return [
+            Papers(one["plan"], one["unit"], one["version"], _parts(one), one["changed_at"])
+            async for one in found
+        ]
+
+    async def told_papers(self, papers: Papers) -> None:
+        """This state of a dossier is in the journal."""
+        await self._dossiers.update_one(
+            {"_id": f"{papers.plan}|{papers.unit}"}, {"$max": {"told": papers.version}}
+        )
 
     async def keep_template(self, name: str, content: bytes | None) -> None:
         """An office's own template; None: the shipped one again."""
@@ -281,3 +333,10 @@ class ReportsStore:
     @staticmethod
     async def _put(collection: Collection, key: str, /, **fields: Any) -> None:  # noqa: ANN401 - plain values
         await collection.replace_one({"_id": key}, fields, upsert=True)
+
+
+def _parts(dossier: Document) -> dict[str, DossierPart]:
+    return {
+        part: DossierPart.model_validate_json(json.dumps(content))
+        for part, content in sorted(dossier.get("parts", {}).items())
+    }

@@ -35,6 +35,17 @@ def state_name(state: str, words: Words) -> str:
     return names[state]
 
 
+def period_state(state: str, words: Words) -> str:
+    """How far a period is from being closed."""
+    names = {
+        "runs": words.gettext("Đang diễn ra"),
+        "ended": words.gettext("Đã kết thúc, chưa chốt"),
+        "asked": words.gettext("Đang chốt"),
+        "closed": words.gettext("Đã chốt"),
+    }
+    return names[state]
+
+
 def action_name(action: str, words: Words) -> str:
     """A step in a package's history."""
     names = {

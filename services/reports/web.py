@@ -10,16 +10,18 @@ from pymongo.errors import PyMongoError
 
 from contracts.packages import PeriodFrozen
 from services.reports.app import store_of
-from services.reports.application import AskElsewhere, Packages
+from services.reports.application import Neighbours, Packages
 from services.reports.archives import Archives
+from services.reports.closing_pages import closing_pages
 from services.reports.collecting import Collection
 from services.reports.collecting_http import nominations_api
 from services.reports.collecting_pages import Counter, collecting_pages
 from services.reports.domain.record import Proof
 from services.reports.http import Office, packages_api, refused
-from services.reports.pages import pages
+from services.reports.pages import Desk, pages
 from services.reports.refusals import EXPECTED, refusal_of
 from services.reports.settings import ReportsSettings
+from services.reports.signed_pages import signed_pages
 from services.runtime import mongo
 from services.runtime.access.guard import Guard
 from services.runtime.audit import Audit
@@ -55,13 +57,14 @@ class ReportsWeb:
     """
 
     def __init__(
-        self, own: Resources, site: Site, guard: Guard, ask: AskElsewhere, prove: Prove
+        self, own: Resources, site: Site, guard: Guard, ask: Neighbours, prove: Prove
     ) -> None:
         self._store = store_of(own)
         self._archives = Archives(self._store)
         packages = Packages(self._store, own.journal, own.clock, ask)
         database = mongo.database(own.client, own.settings, "reports", durable=True)
         self._office = Office(packages, self._archives, Audit(database, own.clock), own.clock)
+        self._desk, self._closer = Desk(self._office, guard, site), ask.closer
         self._collection = Collection(packages)
         self._counter = Counter(
             self._office,
@@ -72,7 +75,6 @@ class ReportsWeb:
             ReportsSettings().reports_template_bytes,
         )
         self._guard = guard
-        self._site = site
         self._prove = prove
 
     def mount(self, app: FastAPI) -> None:
@@ -80,7 +82,9 @@ class ReportsWeb:
         app.include_router(packages_api(self._office, self._guard))
         app.include_router(nominations_api(self._office, self._collection, self._guard))
         app.include_router(collecting_pages(self._counter))
-        app.include_router(pages(self._office, self._guard, self._site))
+        app.include_router(closing_pages(self._desk, self._closer))
+        app.include_router(signed_pages(self._desk))
+        app.include_router(pages(self._desk, self._closer))
 
     @asynccontextmanager
     async def running(self, health: Health) -> AsyncIterator[None]:

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-import subprocess
+import subprocess  # nosec B404  # asks a binary for its version
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -93,7 +93,7 @@ def version(binary: Binary) -> str:
         BinaryMissingError: it does not run here; a library is missing, or the processor differs.
     """
     try:
-        said = subprocess.run(  # noqa: S603 - the path comes from `find`
+        said = subprocess.run(  # noqa: S603  # nosec B603  # the path comes from `find`
             [binary.path, "--version"], capture_output=True, text=True, timeout=10, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:

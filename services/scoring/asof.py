@@ -4,11 +4,13 @@ import asyncio
 import multiprocessing
 import os
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Self
 
 from contracts.calendar import local_date
 from contracts.events import PlanPublished
@@ -16,7 +18,7 @@ from contracts.plan import Plan
 from contracts.streams import INDICATOR, PLAN
 from services.runtime.journal import Extent, Journal
 from services.runtime.mongo import Document
-from services.runtime.resources import resources
+from services.runtime.resources import Resources, resources
 from services.runtime.settings import Settings
 from services.scoring.application import row_document
 from services.scoring.domain.fold import Fold, UnknownPlanError
@@ -40,32 +42,67 @@ class Stop:
     position: str | None = None
 
 
-def fold_until(settings: Settings, stop: Stop, candidate: Plan | None = None) -> Rows:
+@dataclass(frozen=True, slots=True)
+class Retold:
+    """What the journal would say under other plans."""
+
+    line: Callable[[bytes], bytes]
+    """A line of it -> the line as it would be told."""
+    released: Sequence[bytes]
+    """What waits for these plans and would be told then."""
+
+
+AS_TOLD = Retold(line=lambda line: line, released=())
+Retelling = Callable[[Resources, Sequence[Plan]], Awaitable[Retold]]
+"""Asked with the plans as they were published, a candidate last."""
+
+
+def fold_until(
+    settings: Settings,
+    stop: Stop,
+    candidate: Plan | None = None,
+    retelling: Retelling | None = None,
+) -> Rows:
     """All rows as they stood at a stop, under the plans published until then; takes as long as a rebuild.
 
-    With a candidate: as they would stand if it had been published too.
+    With a candidate: as they would stand if it had been published too, with what would be told anew because of it.
     """
-    return asyncio.run(_fold_until(settings, stop, candidate))
+    return asyncio.run(_fold_until(settings, stop, candidate, retelling))
 
 
-async def _fold_until(settings: Settings, stop: Stop, candidate: Plan | None) -> Rows:
+async def _fold_until(
+    settings: Settings, stop: Stop, candidate: Plan | None, retelling: Retelling | None
+) -> Rows:
     async with resources(settings) as own:
-        return rows_of(await refolded(own.journal, stop, candidate))
+        return rows_of(await refolded(own, stop, candidate, retelling))
 
 
-async def refolded(journal: Journal, stop: Stop, candidate: Plan | None = None) -> Fold:
+async def refolded(
+    own: Resources,
+    stop: Stop,
+    candidate: Plan | None = None,
+    retelling: Retelling | None = None,
+) -> Fold:
     """A fold of the journal up to a stop."""
-    fold = Fold(local_date(stop.at))
     until = stop.at if stop.position is None else None
-    async for pack in journal.all_packs(PLAN.name, until, stop.position):
-        for line in pack.lines:
-            fold.publish(PlanPublished.model_validate_json(line).plan)
+    plans = [
+        PlanPublished.model_validate_json(line).plan
+        async for pack in own.journal.all_packs(PLAN.name, until, stop.position)
+        for line in pack.lines
+    ]
+    retold = AS_TOLD
     if candidate is not None:
-        fold.publish(candidate)
-    async for pack in journal.all_packs(INDICATOR.name, until, stop.position):
+        plans.append(candidate)
+        retold = retold if retelling is None else await retelling(own, plans)
+    fold = Fold(local_date(stop.at))
+    for plan in plans:
+        fold.publish(plan)
+    async for pack in own.journal.all_packs(INDICATOR.name, until, stop.position):
         for line in pack.lines:
             with suppress(*DEAD):
-                fold.apply(line)
+                fold.apply(retold.line(line))
+    for line in retold.released:
+        fold.apply(line)
     return fold
 
 
@@ -95,9 +132,12 @@ class _Folding:
 class PastBoards:
     """Answers for past instants: one rebuild at a time, each once for all who ask, the latest remembered."""
 
-    def __init__(self, settings: Settings, journal: Journal) -> None:
+    def __init__(
+        self, settings: Settings, journal: Journal, retelling: Retelling | None = None
+    ) -> None:
         self._settings = settings
         self._journal = journal
+        self._retelling = retelling
         self._known: OrderedDict[Reach, Rows] = OrderedDict()
         self._folding: dict[Reach, _Folding] = {}
         self._turns = Turns()
@@ -173,8 +213,14 @@ class PastBoards:
             self._pool = ProcessPoolExecutor(1, spawning, os.nice, (NICENESS,))
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(
-            self._pool, fold_until, self._settings, stop, candidate
+            self._pool, fold_until, self._settings, stop, candidate, self._retelling
         )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """End the helper process, if there is one."""

@@ -5,13 +5,13 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
-from services.runtime import mongo
 from services.runtime.access.guard import Guard
 from services.runtime.access.rules import access
 from services.runtime.auth import Role
 from services.runtime.mongo import Document
 from services.runtime.resources import Resources
-from services.scoring.freezing import ClosingError, Closings, published
+from services.scoring.closing import HandClosing
+from services.scoring.freezing import ClosingError
 
 WHO_SEES = (Role.REVIEWER, Role.LEADER, Role.OBSERVER, Role.VIEWER)
 REFUSALS = {
@@ -37,11 +37,6 @@ def closing_json(asked: Document) -> dict[str, Any]:
     return shown | {"at": asked["at"].isoformat()}
 
 
-def _closings(own: Resources) -> Closings:
-    database = mongo.database(own.client, own.settings, "scoring", durable=True)
-    return Closings(database["closings"])
-
-
 def closing_api(own: Resources, guard: Guard) -> APIRouter:
     """The routes below `/api/v1/closings`."""
     router = APIRouter(prefix="/api/v1/closings", tags=["closings"])
@@ -50,21 +45,16 @@ def closing_api(own: Resources, guard: Guard) -> APIRouter:
     async def closed_periods(request: Request, plan: str) -> list[dict[str, Any]]:
         """Periods that are closed or about to be, in the order of their instants."""
         await guard.require(request, *WHO_SEES)
-        return [closing_json(asked) for asked in await _closings(own).of_plan(plan)]
+        return [closing_json(asked) for asked in await HandClosing(own).closings(plan)]
 
     @router.post("/{plan}/{period}", status_code=202, openapi_extra=access(Role.REVIEWER))
     async def close_period(request: Request, plan: str, period: str) -> Response:
         """Close a period that has ended, as of now; a repeat answers with the closing that is there."""
         who = await guard.require(request, Role.REVIEWER)
-        versions = (await published(own.journal)).get(plan)
-        if versions is None:
-            return refusal("no_such_plan")
         try:
-            asked = await _closings(own).by_hand(versions, period, own.clock.now(), who.subject)
+            asked = await HandClosing(own).close(plan, period, who.subject)
         except ClosingError as error:
             return refusal(error.code)
-        except ValueError:  # not the form of a period
-            return refusal("no_such_period")
         return JSONResponse(closing_json(asked), 202)
 
     return router

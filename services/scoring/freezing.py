@@ -14,11 +14,18 @@ from datetime import datetime
 
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
-from contracts.calendar import local_date, months_of
+from contracts.calendar import local_date, month_of, months_of
 from contracts.events import PlanPublished, Standing
-from contracts.packages import Adjustment, NearExclusion, PeriodFrozen
+from contracts.evidence import AnySubmission, index_hash, index_of, parsed
+from contracts.packages import (
+    Adjustment,
+    EvidencePosition,
+    NearExclusion,
+    PeriodFrozen,
+    ThingShown,
+)
 from contracts.plan import Plan, in_force
-from contracts.streams import FREEZE, INDICATOR, PLAN
+from contracts.streams import FREEZE, INDICATOR, PLAN, SUBMISSION
 from services.runtime.clock import Clock, wall_milliseconds
 from services.runtime.journal import Journal, JournalUnavailableError
 from services.runtime.logging import get_logger
@@ -28,6 +35,7 @@ from services.runtime.settings import Settings
 from services.scoring.application import row_document
 from services.scoring.domain.closing import due, last_day
 from services.scoring.domain.eligibility import counted
+from services.scoring.domain.facts import ClaimFact
 from services.scoring.domain.fold import Fold, UnknownPlanError
 
 log = get_logger(__name__)
@@ -77,13 +85,26 @@ class Closings:
         Raises:
             ClosingError: the plan has no such period, or it still runs.
         """
-        plan = in_force(versions.values(), period)
-        day = last_day(plan, period)
+        plan = self.check(versions, period, now)
+        return await self.ask(plan.id, period, now, "hand", by)
+
+    @staticmethod
+    def check(versions: Mapping[int, Plan], period: str, now: datetime) -> Plan:
+        """The version by which a period may be closed by hand.
+
+        Raises:
+            ClosingError: the plan has no such period, or it still runs.
+        """
+        try:
+            plan = in_force(versions.values(), period)
+            day = last_day(plan, period)
+        except ValueError:  # not the form of a period
+            raise ClosingError("no_such_period") from None
         if day is None:
             raise ClosingError("no_such_period")
         if local_date(now) <= day:
             raise ClosingError("period_runs")
-        return await self.ask(plan.id, period, now, "hand", by)
+        return plan
 
     async def waiting(self) -> list[Document]:
         """Those not made yet, in the order of their instants."""
@@ -216,7 +237,45 @@ async def frozen(journal: Journal, asked: Document) -> PeriodFrozen:
         standings=[row for (_, of), row in sorted(rows.items()) if of == period],
         adjustments=_adjustments(rows, await frozen_periods(journal), asked),
         near=_near(fold, (plan_id, version), period),
+        shown=_shown(fold, plans[plan_id][version], period),
+        evidence=await _evidence(journal, plan_id, at),
     )
+
+
+async def _evidence(journal: Journal, plan: str, at: datetime) -> EvidencePosition:
+    """The index of evidence that the workspace's packs accepted until then lead to."""
+    known: list[AnySubmission] = []
+    async for pack in journal.all_packs(SUBMISSION.name, at):
+        for line in pack.lines:
+            with suppress(ValueError):  # a dead letter of whoever shows it
+                known.append(parsed(line))
+    mine = [event for event in known if event.plan == plan]
+    index = index_of(mine, at)
+    files = sum(len(one.files) for one in index)
+    return EvidencePosition(events=len(mine), files=files, sha256=index_hash(index))
+
+
+def _shown(fold: Fold, plan: Plan, period: str) -> list[ThingShown]:
+    """Named things that count in the period, by unit, indicator and day."""
+    months = months_of(period, plan.months)
+    units = {unit.code for unit in plan.units}
+    found = []
+    for fact in fold.facts.values():
+        event = fact.event if isinstance(fact, ClaimFact) else None
+        if event is None or event.type != "item.recorded" or not event.name:
+            continue
+        counts = event.done and event.state != "rejected" and event.plan in (None, plan.id)
+        if counts and event.unit in units and month_of(event.on) in months:
+            found.append(
+                ThingShown(
+                    unit=event.unit,
+                    indicator=event.indicator,
+                    on=event.on,
+                    name=event.name,
+                    verified=event.state == "verified",
+                )
+            )
+    return sorted(found, key=lambda one: (one.unit, one.indicator, one.on, one.name))
 
 
 def rows_of(fold: Fold, plan: str) -> dict[tuple[str, str], Standing]:

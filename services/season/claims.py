@@ -19,6 +19,17 @@ from services.season.players import (
 )
 
 SOURCE = "thidua.sample"
+PRODUCTS = (
+    "Mô hình “Chợ không dùng tiền mặt”",
+    "Mô hình “Cà phê chuyển đổi số” sáng thứ bảy",
+    "Mô hình “Ấp số”: nhóm trao đổi và phản ánh trực tuyến của ấp",
+    "Điểm hỗ trợ nộp hồ sơ trực tuyến tại nhà văn hóa ấp",
+    "Khóm (dứa) tươi bán trên sàn thương mại điện tử",
+    "Trà mãng cầu đạt OCOP, truy xuất nguồn gốc bằng mã QR",
+    "Chả cá thát lát tẩm gia vị trên sàn Voso",
+    "Bản đồ số các cơ sở kinh doanh và điểm du lịch",
+)
+"""What units show in a quarter; invented, or common in such places."""
 
 
 def claims_of(player: Player) -> Iterator[Happening]:
@@ -193,10 +204,14 @@ def _capped_fact(
         fact = _fact(player, kind, name, on=day.isoformat())
         yield from _judged(fact, at)
     elif kind == "item.recorded":
-        item = name.replace(":", "-")
-        fact = _fact(
-            player, kind, name, indicator=code, item=item, done=True, on=day.isoformat()
-        )
+        said: Content = {
+            "indicator": code,
+            "item": name.replace(":", "-"),
+            "done": True,
+            "on": day.isoformat(),
+            "name": luck.choice(PRODUCTS),
+        }
+        fact = _fact(player, kind, name, **said)
         yield from _judged(fact, at)
 
 

@@ -10,8 +10,9 @@ from datetime import date, timedelta
 from random import Random
 from typing import TYPE_CHECKING, Any, Protocol
 
-from contracts.calendar import last_day_of
+from contracts.calendar import last_day_of, months_of, quarter_of
 from contracts.plan import Indicator, Part, Plan
+from services.season.claims import PRODUCTS
 from services.season.players import Player, chance, moment, players_of
 
 if TYPE_CHECKING:
@@ -212,11 +213,20 @@ def _of_kind(
         "roster": {"rows": [_person(n, rate, luck) for n in range(1, 9)]},
         "articles": {"rows": [{"sent_on": d, "published_on": d} for d in days[:3]]},
         "bulletins": {"rows": [{"on": day} for day in days if luck.random() < rate]},
+        "things": _shown(player.plan, month, days, luck),
         "feedback": {
             "rows": [{"received_on": d, "due_on": d, "answered_on": d} for d in days[:2]]
         },
     }
     return found.get(kind, {})
+
+
+def _shown(plan: Plan, month: str, days: list[str], luck: Random) -> dict[str, Any]:
+    """One product or model, told in the last month of a quarter."""
+    last = months_of(quarter_of(month), plan.months)[-1]
+    if month != last:
+        return {}
+    return {"rows": [{"on": days[-1], "name": luck.choice(PRODUCTS)}]}
 
 
 def _figure(player: Player, indicator: Indicator, part: Part, rate: float) -> dict[str, Any]:

@@ -50,7 +50,7 @@ class Player:
 
 def chance(*parts: object) -> Random:
     """Chance that depends on these words only."""
-    return Random("/".join(map(str, parts)))  # noqa: S311 - a sample, not a secret
+    return Random("/".join(map(str, parts)))  # noqa: S311  # nosec B311  # a sample, not a secret
 
 
 def happens(luck: Random, share: float) -> bool:

@@ -10,6 +10,7 @@ import prometheus_client
 import pytest
 import typer
 import yaml
+from typer.testing import CliRunner
 
 from contracts import plan as models
 from contracts.plan import Bands, Part
@@ -175,3 +176,45 @@ def test_every_kind_of_rule_is_shown_and_the_linter_would_take_it() -> None:
     models.Reporting.model_validate(reporting["reporting"])
     indicator = next(block for block in shown if "parts" in block)
     models.Indicator.model_validate(indicator)
+
+
+WORDS = {"vi": "Thử", "en": "Trial"}
+
+
+def plan_with(part: dict[str, Any]) -> dict[str, Any]:
+    """A whole plan whose only rule is an example of the document."""
+    line = {
+        "code": "X1", "name": WORDS, "clause": "1", "target": WORDS, "frequency": "month",
+        "origin": WORDS, "parts": [part],
+    }  # fmt: skip
+    bloc = {
+        "code": "bloc", "name": WORDS, "scale": part["points"], "points_are": "proposed",
+        "indicators": [line],
+    }  # fmt: skip
+    return {
+        "id": "trial", "version": 1, "title": WORDS, "decision": "1", "authority": WORDS,
+        "starts_on": "2026-01-01", "ends_on": "2026-12-31",
+        "valid_from": "2026-01-01", "valid_to": "2026-12-31", "uncounted_statuses": [],
+        "reporting": {"last_day": 14, "clause": "1", "blocs": ["bloc"]},
+        "blocs": [bloc], "units": [{"code": "U1", "name": WORDS, "bloc": "bloc"}],
+        "catalogue": [{"code": "1", "title": "Thử", "level": "full", "fee_due": True},
+                      {"code": "2", "title": "Thử", "level": "partial", "fee_due": True}],
+    }  # fmt: skip
+
+
+def test_plan_check_takes_every_example_of_a_rule_and_refuses_it_misspelt(
+    tmp_path: Path,
+) -> None:
+    shown = [yaml.safe_load(block) for block in blocks(ROOT / "docs/plan-files.md", "yaml")]
+    parts = [block for block in shown if "measure" in block]
+    assert len(parts) >= 14
+    file = tmp_path / "plan.json"
+    for part in parts:
+        file.write_text(json.dumps(plan_with(part)), "utf-8")
+        said = CliRunner().invoke(app, ["plan", "check", str(tmp_path)])
+        assert said.exit_code == 0, f"{part}: {said.output}"
+    misspelt = plan_with(parts[0] | {"measure": parts[0]["measure"] | {"kind": "ration"}})
+    file.write_text(json.dumps(misspelt), "utf-8")
+    said = CliRunner().invoke(app, ["plan", "check", str(tmp_path)])
+    assert said.exit_code == 1
+    assert "ration" in said.output

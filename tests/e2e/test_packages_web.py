@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -24,11 +25,13 @@ from services.reports.application import Packages
 from services.reports.building import Builder
 from services.reports.domain.record import Proof
 from services.reports.handlers import Handlers
+from services.reports.render.signing import signed_pdf
 from services.runtime.auth import Role
 from services.runtime.consuming import Consumer
 from services.runtime.embedded import Addresses
 from services.runtime.resources import resources
 from services.runtime.settings import Settings
+from tests.support.certificates import OWNER, PASSWORD, make_certificate
 from tests.support.packages import PLAN, frozen_period
 from tests.support.people import Person, client_of, make_person, sign_in
 
@@ -189,7 +192,40 @@ def test_only_the_right_people_see_and_check_a_package(running: Running) -> None
         assert reviewer.get("/api/v1/packages/none:2023:1").status_code == 404
 
 
-def test_a_package_is_published_over_http_and_the_board_says_so(fresh: Running) -> None:
+def _signed_copies(leader: httpx.Client, tmp_path: Path) -> None:
+    """A signed copy is kept only when it is intact and of this document."""
+    pytest.importorskip("pyhanko")
+    certificate = make_certificate(tmp_path)
+    letter = leader.get(f"{API}/files/02-to-trinh.pdf").content
+    minutes = leader.get(f"{API}/files/03-bien-ban-hop-xet.pdf").content
+    good = signed_pdf(letter, certificate, PASSWORD)
+    broken = good[:400] + bytes([good[400] ^ 1]) + good[401:]
+
+    def bring(content: bytes) -> httpx.Response:
+        form = {"document": "02-to-trinh"}
+        file = {"file": ("ky.pdf", content)}
+        return leader.post(f"{PAGE}/signed", data=form, files=file, headers=HTML)
+
+    for content, words in (
+        (letter, "không phải là PDF có chữ ký số"),
+        (b"no file", "không phải là PDF có chữ ký số"),
+        (broken, "đã bị sửa sau khi ký"),
+        (signed_pdf(minutes, certificate, PASSWORD), "không phải của văn bản này"),
+    ):
+        refused = bring(content)
+        assert (refused.status_code, words in refused.text) == (422, True), words
+    assert OWNER not in leader.get(PAGE, headers=HTML).text
+    assert bring(good).status_code == 303
+    page = leader.get(PAGE, headers=HTML).text
+    assert OWNER in page
+    assert "chữ ký nguyên vẹn" in page
+    assert leader.get(f"{PAGE}/signed/02-to-trinh").content == good
+    assert leader.get(f"{PAGE}/signed/01-bao-cao-tong-hop", headers=HTML).status_code == 404
+
+
+def test_a_package_is_published_over_http_and_the_board_says_so(
+    fresh: Running, tmp_path: Path
+) -> None:
     running = fresh
     settle(running)
     with running.client("reviewer") as reviewer, running.client("leader") as leader:
@@ -206,10 +242,47 @@ def test_a_package_is_published_over_http_and_the_board_says_so(fresh: Running) 
         assert late.status_code == 409
         assert leader.get(f"{API}/archive").headers["content-type"] == "application/zip"
         board: dict[str, Any] = {}
+        closed = reviewer.get("/?period=2023-Q3", headers=HTML).text
+        assert "hồ sơ khen thưởng chưa công bố" in closed
         while board.get("official_at") is None:
             board = reviewer.get("/api/v1/standings/phung-hiep-2023/commune?period=2023").json()
+        assert datetime.fromisoformat(board["closed_at"]) == YEAR.at
+        _signed_copies(leader, tmp_path)
         text = reviewer.get("/?period=2023", headers=HTML).text
+        assert "hồ sơ khen thưởng chưa công bố" not in text
         assert "Kết quả chính thức của kỳ này đã công bố" in text
+
+
+def test_the_standing_office_closes_a_period_where_it_looks_for_packages(
+    running: Running,
+) -> None:
+    page = f"/packages/closings/{SMALL.id}/2023-Q2"
+    with running.client("observer") as observer, running.client("reviewer") as reviewer:
+        assert page not in observer.get("/packages", headers=HTML).text
+        assert observer.get(page, headers=HTML).status_code == 403
+        assert observer.post(page, data={"confirmed": "1"}, headers=HTML).status_code == 403
+        assert f'href="{page}"' in reviewer.get("/packages", headers=HTML).text
+        asked = reviewer.get(page, headers=HTML)
+        assert "Kỳ đã chốt không mở lại và không sửa được." in asked.text
+        refused = reviewer.post(page, headers=HTML)
+        assert (refused.status_code, "Hãy đánh dấu ô xác nhận" in refused.text) == (422, True)
+        elsewhere = {**HTML, "Origin": "https://elsewhere.invalid"}
+        foreign = reviewer.post(page, data={"confirmed": "1"}, headers=elsewhere)
+        assert foreign.status_code == 403
+        for unknown, why in (
+            (f"/packages/closings/{SMALL.id}/2022-Q2", "Kế hoạch không có kỳ này."),
+            ("/packages/closings/none/2023-Q2", "Không có kế hoạch này."),
+        ):
+            answer = reviewer.post(unknown, data={"confirmed": "1"}, headers=HTML)
+            assert (answer.status_code, why in answer.text) == (404, True)
+        assert reviewer.get(f"/api/v1/closings/{SMALL.id}").json() == []
+        done = reviewer.post(page, data={"confirmed": "1"}, headers=HTML)
+        assert (done.status_code, done.headers["location"]) == (303, "/packages#closing")
+        assert "Đang chốt" in reviewer.get("/packages", headers=HTML).text
+        (closing,) = reviewer.get(f"/api/v1/closings/{SMALL.id}").json()
+        assert (closing["period"], closing["cause"]) == ("2023-Q2", "hand")
+        assert closing["by"] == running.people["reviewer"].code
+        assert reviewer.get(page, headers=HTML).status_code == 303
 
 
 def test_units_propose_their_own_people_and_see_nobody_elses(running: Running) -> None:
@@ -237,6 +310,13 @@ def test_units_propose_their_own_people_and_see_nobody_elses(running: Running) -
         assert made.status_code == 303
         assert "Phạm Văn Thử" not in officer.get(page, headers=html).text
         assert "Phạm Văn Thử" in reviewer.get(page, headers=html).text
+
+
+def test_the_office_notes_the_papers_of_an_award_dossier_and_takes_a_note_back(
+    running: Running,
+) -> None:
+    html = {"Accept": "text/html"}
+    with running.client("officer") as officer, running.client("reviewer") as reviewer:
         dossier = {
             "unit": "31399",
             "part": "letter",
@@ -248,6 +328,16 @@ def test_units_propose_their_own_people_and_see_nobody_elses(running: Running) -
         assert reviewer.post(cockpit, data=dossier, headers=html).status_code == 303
         assert "12/TTr" in officer.get(cockpit, headers=html).text
         assert officer.post(cockpit, data=dossier, headers=html).status_code == 403
+        future = dossier | {"part": "list", "received_on": "2024-02-01"}
+        refused = reviewer.post(cockpit, data=future, headers=html)
+        assert refused.status_code == 422
+        assert "Ngày nhận không được sau hôm nay" in refused.text
+        back = {"unit": "31399", "part": "letter", "action": "take_back"}
+        assert "Bỏ ghi nhận" not in officer.get(cockpit, headers=html).text
+        assert officer.post(cockpit, data=back, headers=html).status_code == 403
+        assert "12/TTr" in reviewer.get(cockpit, headers=html).text
+        assert reviewer.post(cockpit, data=back, headers=html).status_code == 303
+        assert "12/TTr" not in reviewer.get(cockpit, headers=html).text
         assert "Đã quá hạn nộp hồ sơ 4 ngày" in reviewer.get(cockpit, headers=html).text
 
 
@@ -288,6 +378,7 @@ def test_a_question_is_settled_in_the_browser_and_the_reveal_works_by_keyboard(
                 "/packages", PAGE, f"{PAGE}/documents/01-bao-cao-tong-hop", f"{PAGE}/compare?other={QUARTER.id}",
                 f"{PAGE}/items/commune:tie-at-boundary:first:1", "/packages/nominations/phung-hiep-2023/2023",
                 "/packages/dossiers/phung-hiep-2023/2023", "/packages/templates", f"{PAGE}/ceremony",
+                f"/packages/closings/{SMALL.id}/2023-Q4",
             ):  # fmt: skip
                 answer = page.goto(running.base + path)
                 assert answer is not None

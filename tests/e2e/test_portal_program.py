@@ -1,7 +1,10 @@
 """The portal's doors and pages in the whole running program: as senders, operators and the standing office use them."""
 
 import json
+import os
 import re
+import shutil
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,11 +18,14 @@ from cloudevents.core.bindings.http import to_binary_event, to_structured_event
 from cloudevents.core.v1.event import CloudEvent
 from hypothesis import HealthCheck, Phase, settings as hypothesis
 from playwright.sync_api import Browser, Page, sync_playwright
+from pymongo import MongoClient
+from redis import Redis
 
-from contracts.events import DossierRecorded
+from contracts.events import DossierRecorded, FigureReported
 from services.app import openapi
 from services.runtime.auth import Role
-from services.runtime.datafolder import free_port
+from services.runtime.datafolder import free_port, running
+from tests.integration.test_portal_trust import MARK, PERSONAL, marked_sheet, readable
 from tests.integration.test_sheets import row as sheet_row, xlsx
 from tests.support.chromium import CHROMIUM, FLAGS
 from tests.support.people import Person, person_of, sign_in
@@ -31,6 +37,7 @@ PAGES = (
     "/review/quarantine",
     "/review/quarantine/cause?kind=broken&value=MaHoSo+missing",
     "/review/quarantine/cause?kind=alias&value=UBND+xã+Lạ",
+    "/review/quarantine/cause?kind=unit&value=H30.31396",
     "/review/sources",
     "/review/catalogue",
     "/sheets",
@@ -40,6 +47,7 @@ DOORS = schemathesis.openapi.from_dict(openapi()).include(
 )
 PORTAL = (ROOT / "docs/portal.md").read_text("utf-8")
 CURL = re.findall(r"^```sh\ncurl .*? --data '\n(.*?)'\n```", PORTAL, re.MULTILINE | re.DOTALL)
+CODE_OF_MARKED = "H30.99.01-230705-0900"
 BROKEN = [
     dossier(DonViXuLy="UBND xã Lạ", MaHoSo=""),
     dossier(DonViXuLy="UBND xã Lạ", MaHoSo="H30.1-230705-001"),
@@ -132,6 +140,84 @@ def test_the_official_cloudevents_sdk_is_understood(
     wait_until(lambda: counted(program, "31405") == [2, 2], 20)
 
 
+def examples(readme: str) -> list[tuple[str, dict[str, Any]]]:
+    """(commands with a token, the answer that the document promises: it was taken, if none is shown)."""
+    text = (ROOT / readme).read_text("utf-8")
+    blocks = re.findall(
+        r"^```sh\n((?:(?!^```).)*)^```\n(?:\n```json\n(.*?)^```)?",
+        text,
+        re.MULTILINE | re.DOTALL,
+    )
+    return [
+        (commands, json.loads(answer or '{"accepted":1,"quarantined":0,"rejected":[]}'))
+        for commands, answer in blocks
+        if "curl" in commands and "$TOKEN" in commands
+    ]
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+@pytest.mark.parametrize("readme", ["README.md", "README.vi.md"])
+def test_the_commands_of_the_document_do_what_it_says(
+    program: System, client: httpx.Client, readme: str, tmp_path: Path
+) -> None:
+    found = examples(readme)
+    assert len(found) == 4, "one object, many lines, CloudEvents, claims"
+    token = client.headers["authorization"].removeprefix("Bearer ")
+    for commands, promised in found:
+        here = commands.replace("http://127.0.0.1:8010", program.base).replace("31399", "31417")
+        done = subprocess.run(
+            ["/bin/bash", "-ec", here],
+            cwd=tmp_path,
+            env={"PATH": os.defpath, "TOKEN": token},
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=True,
+        )
+        assert json.loads(done.stdout) == promised, commands
+
+
+@pytest.mark.filterwarnings("ignore:You appear to be connected")
+def test_nothing_that_names_a_person_is_in_any_database_stream_or_log(
+    program: System, client: httpx.Client
+) -> None:
+    item = dossier(**PERSONAL) | {"MaHoSo": CODE_OF_MARKED, "DonViXuLy": "UBND xã Hòa An"}
+    event = DossierRecorded.example | PERSONAL | {"dossier": "marked", "unit": "31423"}
+    claim = FigureReported.example | PERSONAL | {"unit": "31423"}
+    broken = [item | {"NgayTiepNhan": MARK}, item | {"MaHoSo": MARK}, MARK]
+    for path, content in (
+        (NATIONAL, [item, *broken]),
+        ("/api/v1/portal/events", [event, event | {"channel": MARK}]),
+        ("/api/v1/indicator-events", [claim, claim | {"state": MARK}]),
+        ("/api/v1/portal/login", {"username": MARK, "password": MARK}),
+    ):
+        assert client.post(path, json=content).status_code in {200, 202}
+    sheet = client.post("/api/v1/portal/sheet", content=marked_sheet()).json()
+    wait_until(lambda: client.get(sheet["status"]).json()["state"] == "done", 30)
+    wait_until(lambda: counted(program, "31423") == [2, 2], 20)
+    wait_until(lambda: CODE_OF_MARKED in stored_by(program), 20)
+    found = stored_by(program)
+    assert MARK not in found
+    assert MARK not in "\n".join(program.output)
+    logs = [path.read_text("utf-8", "replace") for path in (program.data / "log").iterdir()]
+    assert MARK not in "".join(logs)
+
+
+def stored_by(program: System) -> str:
+    """All that is in MongoDB and Redis, names of collections included."""
+    at = running(program.data)
+    assert at is not None
+    found: list[Any] = []
+    with MongoClient[dict[str, Any]](at.mongo_url) as databases:
+        for name in set(databases.list_database_names()) - {"admin", "config", "local"}:
+            for collection in databases[name].list_collection_names():
+                found += [collection, *databases[name][collection].find()]
+    with Redis.from_url(at.redis_url) as redis:
+        for key in redis.scan_iter(_type="stream"):
+            found += redis.xrange(key)
+    return "\n".join(map(readable, found))
+
+
 @DOORS.parametrize()
 @hypothesis(
     max_examples=10,
@@ -175,6 +261,8 @@ def test_the_pages_are_for_everybody_who_may_see_them(
     desk: Page, program: System, client: httpx.Client, path: str
 ) -> None:
     client.post(NATIONAL, json=BROKEN)
+    coded = DossierRecorded.example | {"dossier": "coded", "unit": "H30.31396"}
+    client.post("/api/v1/portal/events", json=coded)
     nobody = httpx.get(program.base + path, headers={"Accept": "text/html"})
     assert (nobody.status_code, nobody.headers["location"].partition("?")[0]) == (
         303,
@@ -198,9 +286,23 @@ def test_the_standing_office_says_who_a_name_is(
     desk.goto(program.base + "/review/quarantine")
     cause = desk.locator("article", has_text="Hưngg")
     cause.get_by_label("Xã Tân Phước Hưng (31432)").check()
-    cause.get_by_role("button", name="Lưu tên đơn vị").first.click()
+    cause.get_by_role("button", name="Lưu đơn vị").first.click()
     desk.wait_for_selector("text=1 hồ sơ được tính ngay")
     wait_until(lambda: counted(program, "31432") == [1, 1], 20)
+
+
+def test_the_standing_office_says_which_unit_a_code_means(
+    desk: Page, program: System, client: httpx.Client
+) -> None:
+    event = DossierRecorded.example | {"dossier": "by-code", "unit": "H30.31435"}
+    answer = client.post("/api/v1/portal/events", json=event).json()
+    assert (answer["accepted"], answer["quarantined"]) == (0, 1)
+    desk.goto(program.base + "/review/quarantine")
+    cause = desk.locator("article", has_text="H30.31435")
+    cause.get_by_label("Xã Phương Phú (31435)").check()
+    cause.get_by_role("button", name="Lưu đơn vị").first.click()
+    desk.wait_for_selector("text=1 hồ sơ được tính ngay")
+    wait_until(lambda: counted(program, "31435") == [1, 1], 20)
 
 
 def test_a_sheet_is_checked_and_a_broken_item_closed_with_a_reason(
@@ -216,7 +318,7 @@ def test_a_sheet_is_checked_and_a_broken_item_closed_with_a_reason(
     assert "F4" in desk.inner_text("main")
     client.post(NATIONAL, json=[dossier(MaHoSo="")])
     desk.goto(program.base + "/review/quarantine")
-    cause = desk.locator("article", has_text="MaHoSo: thiếu hoặc để trống")
+    cause = desk.locator("article", has_text="Mã hồ sơ (MaHoSo): thiếu hoặc để trống")
     cause.locator("summary").click()
     cause.get_by_label("Lý do").fill("Nơi gửi không sửa được")
     cause.get_by_role("button", name="Đóng").click()
@@ -236,6 +338,8 @@ def test_a_catalogue_is_changed_only_after_it_was_shown(
     desk.get_by_role("button", name="Tính thử").click()
     apply = desk.get_by_role("button", name="Áp dụng danh mục này")
     apply.wait_for(timeout=60_000)
+    moved = desk.get_by_role("row", name="Xã Long Thạnh")
+    assert "▲" in moved.inner_text(), "shown before it is applied"
     assert counted(program, "31408") == [0, 0]
     apply.click()
     desk.wait_for_selector("text=Đã áp dụng")

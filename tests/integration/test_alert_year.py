@@ -8,19 +8,44 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from services.runtime.settings import Settings
-from tests.support.expected_alerts import DAY, Case, Outage, Report, Season, all_looks, at
+from tests.support.expected_alerts import (
+    DAY,
+    Case,
+    HandIn,
+    Outage,
+    Report,
+    Season,
+    Told,
+    all_looks,
+    at,
+)
 from tests.support.notifying import PLAN, START, Stage, catching, changed, of_units, stage_for
 
 UNITS = ("31393", "31399", "31402", "D01", "D11")
 FIRST, LAST = date(2023, 6, 1), date(2024, 1, 9)
-OUTAGES: list[Outage] = [
-    (at(date(2023, 6, 14), 7), at(date(2023, 6, 14), 8)),
-    (at(date(2023, 7, 13), 23), at(date(2023, 7, 15), 1)),
+HOUR: list[Outage] = [(at(date(2023, 6, 14), 7), at(date(2023, 6, 14), 8))]
+"""In the morning of a due date."""
+MIDNIGHT: list[Outage] = [(at(date(2023, 7, 14), 23), at(date(2023, 7, 15), 1))]
+"""When a report is missed."""
+THREE_DAYS: list[Outage] = [
     (at(date(2023, 8, 14), 12), at(date(2023, 8, 17), 12)),
-    (at(date(2023, 9, 29), 20), at(date(2023, 10, 2), 9)),
     (at(date(2023, 11, 15), 3), at(date(2023, 11, 18), 3)),
 ]
-"""An hour in the morning of a due date; over midnight; three days; over the end of a month; three days again."""
+MONTH_END: list[Outage] = [(at(date(2023, 9, 29), 20), at(date(2023, 10, 2), 9))]
+STOPPED = {
+    "never": [],
+    "for an hour, and over midnight": HOUR + MIDNIGHT,
+    "for three days, twice": THREE_DAYS,
+    "over the end of a month": MONTH_END,
+}
+HAND_INS = [
+    HandIn("31393", date(2023, 12, 20), whole=True),
+    HandIn("31399", date(2024, 1, 2), whole=True),  # while its reminder waits to be sent
+    HandIn("31402", date(2023, 12, 20), whole=True),
+    HandIn("31402", date(2024, 1, 3), whole=False),  # one paper was taken back
+    HandIn("D01", date(2024, 1, 3), whole=True),
+]
+"""The fifth unit never hands its award dossier in."""
 
 
 def season(looks: list[datetime], seed: int) -> Season:
@@ -40,14 +65,15 @@ def season(looks: list[datetime], seed: int) -> Season:
             day = None if lateness is None else max(known, due + lateness * DAY)
             if due <= date(2023, 12, 31):
                 cases.append(Case(f"H{unit}-{number}", unit, known, due, day))
-    return Season(reports, cases, looks)
+    return Season(reports, cases, HAND_INS, looks)
 
 
-def happenings(told: Season) -> Iterator[tuple[datetime, Report | Case, bool]]:
+def happenings(told: Season) -> Iterator[tuple[datetime, Report | Case | HandIn, bool]]:
     """(when, what, whether it is finished) in order."""
-    found: list[tuple[datetime, Report | Case, bool]] = [
+    found: list[tuple[datetime, Report | Case | HandIn, bool]] = [
         (at(report.day, 10), report, True) for report in told.reports if report.day is not None
     ]
+    found += [(at(hand_in.day, 10), hand_in, hand_in.whole) for hand_in in told.hand_ins]
     for case in told.cases:
         found.append((at(case.known, 8), case, False))
         if case.day is not None:
@@ -55,7 +81,10 @@ def happenings(told: Season) -> Iterator[tuple[datetime, Report | Case, bool]]:
     yield from sorted(found, key=lambda one: (one[0], one[2]))
 
 
-def tell(stage: Stage, what: Report | Case, *, finished: bool) -> None:
+def tell(stage: Stage, what: Report | Case | HandIn, *, finished: bool) -> None:
+    if isinstance(what, HandIn):
+        stage.papers(what.unit, what.day, [] if finished else ["minutes"])
+        return
     if isinstance(what, Report):
         assert what.day is not None
         stage.report(what.unit, what.month, what.day.isoformat())
@@ -79,12 +108,12 @@ async def live_through(stage: Stage, told: Season, outages: list[Outage]) -> Non
 
 
 @pytest.mark.timeout(180)
-@pytest.mark.parametrize("outages", [[], OUTAGES], ids=["never stopped", "stopped five times"])
+@pytest.mark.parametrize("stopped", STOPPED)
 async def test_everybody_is_told_exactly_once_what_is_due_and_nobody_who_was_in_time(
-    settings: Settings, outages: list[Outage]
+    settings: Settings, stopped: str
 ) -> None:
-    looks = all_looks(FIRST, LAST, outages)
-    told = season(looks, 167)
+    outages = STOPPED[stopped]
+    told = season(all_looks(FIRST, LAST, outages), 167)
     expected = told.expected(UNITS)
     async with stage_for(settings, escalations=False) as stage, catching(stage) as sender:
         await stage.contacts(of_units(UNITS))
@@ -111,8 +140,36 @@ async def test_everybody_is_told_exactly_once_what_is_due_and_nobody_who_was_in_
     assert not in_time & late
 
 
-def test_the_outages_cover_what_they_are_for() -> None:
-    longest = max(until - since for since, until in OUTAGES)
-    assert longest >= timedelta(days=3)
-    assert any(since.month != until.month for since, until in OUTAGES)
-    assert any(until - since == timedelta(hours=1) for since, until in OUTAGES)
+def expected_when(outages: list[Outage]) -> set[Told]:
+    return season(all_looks(FIRST, LAST, outages), 167).expected(UNITS)
+
+
+@pytest.mark.parametrize(
+    "outages", [HOUR, MIDNIGHT, MONTH_END], ids=["hour", "midnight", "month's end"]
+)
+def test_a_stop_in_which_no_two_stages_of_a_thing_fall_changes_nothing_of_what_is_told(
+    outages: list[Outage],
+) -> None:
+    assert expected_when(outages) == expected_when([])
+
+
+def test_after_three_days_only_that_is_missing_which_a_later_stage_overtook_or_was_done() -> (
+    None
+):
+    always, then = expected_when([]), expected_when(THREE_DAYS)
+    assert then < always
+    done = {(r.unit, r.month): r.day for r in season([], 167).reports}
+    finished = {c.number: c.day for c in season([], 167).cases}
+    for person, rule, unit, subject in always - then:
+        thing = subject.partition("@")[0]
+        later = any(t[0] == person and t[1] != rule and t[3] == subject for t in then)
+        day = done.get((unit, thing)) or finished.get(thing.rpartition(" ")[2])
+        over = day is not None and any(at(day, 10) <= until for _, until in THREE_DAYS)
+        assert later or over, (person, rule, subject)
+
+
+def test_the_stops_are_as_long_as_they_are_called() -> None:
+    assert {until - since for since, until in HOUR} == {timedelta(hours=1)}
+    assert all(until - since >= timedelta(days=3) for since, until in THREE_DAYS)
+    assert all(since.date() < until.date() for since, until in MIDNIGHT)
+    assert all(since.month != until.month for since, until in MONTH_END)

@@ -2,15 +2,20 @@
 
 import asyncio
 from collections import Counter
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
 
-from contracts.plan import Plan
-from services.notifier.pipeline.send import Sender
+from contracts.calendar import LOCAL
+from contracts.plan import DayOff, Plan, Text, WorkCalendar
+from services.notifier.pipeline.send import Post, Sender
 from services.notifier.reading import Ledger
+from services.runtime.auth import Principal, Role
 from services.runtime.settings import Settings
+from services.runtime.web import i18n
+from services.runtime.web.site import HERE
+from tests.support.mail_servers import HOST, Nasty, serving
 from tests.support.notifying import (
     PLAN,
     START,
@@ -236,6 +241,60 @@ async def test_what_was_done_in_the_meantime_goes_no_further_up(settings: Settin
         assert {n["unit"] for n in await stage.notices(role="standing")} == {OTHER}
 
 
+async def test_a_holiday_that_is_added_late_moves_the_due_date_and_tells_whom_it_concerns(
+    settings: Settings,
+) -> None:
+    moving = WorkCalendar(reports_on_days_off="next_working_day")
+    plan = changed(calm("due-moved", "report-missed", window_minutes=0), calendar=moving)
+    off = DayOff(on=date(2023, 7, 14), name=Text(vi="Nghỉ bù", en="Day off in lieu"))
+    later = changed(plan, version=2, calendar=moving.model_copy(update={"days_off": [off]}))
+    async with stage_for(settings) as stage, catching(stage) as sender:
+        await begin(stage, plan, UNIT, OTHER)
+        stage.report(UNIT, "2023-06", "2023-06-10")
+        stage.report(OTHER, "2023-06", "2023-06-10")
+        stage.report(OTHER, "2023-07", "2023-07-05")  # it has done it
+        stage.clock.instant = local("2023-07-12", "09:00")
+        stage.publish(later, local("2023-07-12", "09:00"))
+        await stage.at(local("2023-07-12", "09:00"))
+        for moment in ("2023-07-15", "2023-07-17", "2023-07-18"):
+            await stage.at(local(moment, "08:00"))
+        await sender.drain()
+        caught = await stage.store.caught.find({"subject": {"$regex": "7/2023"}}).to_list(None)
+        told = sorted((one["to"].partition("@")[0], one["subject"]) for one in caught)
+        unit = "[Thi đua] Xã Tân Bình: "
+        assert told == [
+            (who, unit + what)
+            for who in (f"h-{UNIT}", f"o-{UNIT}")
+            for what in (
+                "hạn báo cáo tháng 7/2023 chuyển sang ngày 17/07/2023",
+                "đã quá hạn báo cáo tháng 7/2023",
+            )
+        ]
+        missed = await stage.notices(rule="report-missed", unit=UNIT, month="2023-07")
+        assert {n["at"].astimezone(LOCAL).date() for n in missed} == {date(2023, 7, 18)}
+        body = next(read(o["raw"]) for o in caught if "chuyển" in o["subject"]).get_body(
+            ("plain",)
+        )
+        assert body is not None
+        assert "14/07/2023: Nghỉ bù" in body.get_content()
+
+
+async def test_what_a_later_stage_overtook_goes_no_further_up(settings: Settings) -> None:
+    plan = calm("report-late-2", "report-excluded", window_minutes=0, escalate_after_hours=11)
+    async with stage_for(settings) as stage:
+        await begin(stage, plan)
+        await stage.at(local("2023-06-16", "08:00"))
+        await stage.at(local("2023-06-17", "08:00"))  # the exclusion is told
+        await stage.until(local("2023-06-21", "08:00"), timedelta(hours=3))
+        roles = {n["rule"]: set[str]() for n in await stage.notices(unit=UNIT)}
+        for notice in await stage.notices(unit=UNIT):
+            roles[notice["rule"]].add(notice["role"])
+        assert roles == {
+            "report-late-2": {"officer", "head"},
+            "report-excluded": {"officer", "head", "standing", "chair"},
+        }
+
+
 async def test_a_correction_is_told_in_the_same_thread_to_those_who_were_told(
     settings: Settings,
 ) -> None:
@@ -260,6 +319,138 @@ async def test_a_correction_is_told_in_the_same_thread_to_those_who_were_told(
             told_in = read(caught["raw"])
             assert told_in["In-Reply-To"] == told_in["References"] == first[mail["person"]]
             assert "Đính chính" in told_in["Subject"]
+
+
+async def test_who_was_told_of_an_exclusion_hears_in_the_same_thread_that_it_was_lifted(
+    settings: Settings,
+) -> None:
+    """Also those to whom it went up; and a restart tells nobody anything twice."""
+    plan = calm("overdue-excluded", "threshold-up", window_minutes=0, escalate_after_hours=2)
+    async with stage_for(settings) as stage, catching(stage) as sender:
+        await begin(stage, plan)
+        stage.dossier("H1", UNIT, "2023-06-15")
+        stage.dossier("H2", UNIT, "2023-06-15")
+        await stage.at(local("2023-06-16", "08:00"))
+        for hour in (
+            "10:00",
+            "12:00",
+        ):  # the officer, head and standing office know; then the chair
+            await stage.at(local("2023-06-16", hour))
+        await sender.drain()
+        first = {n["contact"]: n["mail"] for n in await stage.notices(form="alert")}
+        assert set(first) == {f"o-{UNIT}", f"h-{UNIT}", "council", "standing", "chair"}
+        stage.lift(UNIT, "2023-06", "two-overdue-dossiers")
+        for minute in ("00", "01"):
+            await stage.at(local("2023-06-16", f"14:{minute}"))
+        await stage.start()
+        await stage.at(local("2023-06-16", "14:02"))
+        await sender.drain()
+        back = await stage.notices(form="retraction")
+        assert {n["contact"]: n["reply_to"] for n in back} == first
+        mails = await stage.mails(reply_to={"$ne": ""})
+        assert len(mails) == len(first)
+        for mail in mails:
+            caught = await stage.store.caught.find_one({"_id": f"{mail['_id']} {mail['to']}"})
+            assert caught is not None
+            told_in = read(caught["raw"])
+            assert told_in["In-Reply-To"] == told_in["References"] == mail["reply_to"]
+            body = told_in.get_body(("plain",))
+            assert body is not None
+            assert "bỏ áp dụng trường hợp loại này" in body.get_content()
+
+
+async def test_what_was_done_while_its_reminder_waited_is_not_asked_for(
+    settings: Settings,
+) -> None:
+    plan = calm(
+        "report-due-soon", "dossier-due-tomorrow", "award-dossier-soon", "dossier-overdue"
+    )
+    async with stage_for(settings) as stage:
+        await begin(stage, plan, UNIT, OTHER)
+        for unit in (UNIT, OTHER):
+            stage.dossier(f"H-{unit}", unit, "2023-06-12")
+        await stage.at(local("2023-06-09", "07:30"))
+        stage.report(UNIT, "2023-06", "2023-06-09")
+        stage.dossier(f"H-{UNIT}", UNIT, "2023-06-12", "2023-06-09")
+        await stage.at(local("2023-06-09", "07:41"))
+        assert {n["reason"] for n in await stage.notices(unit=UNIT)} == {"done_before_sending"}
+        assert {n["state"] for n in await stage.notices(unit=OTHER)} == {"mailed"}
+        stage.dossier("late", UNIT, "2023-06-19")
+        await stage.at(local("2023-06-20", "08:00"))
+        stage.dossier("late", UNIT, "2023-06-19", "2023-06-20")  # it was late all the same
+        await stage.at(local("2023-06-20", "08:11"))
+        assert {n["state"] for n in await stage.notices(rule="dossier-overdue", unit=UNIT)} == {
+            "mailed"
+        }
+        await stage.at(local("2024-01-02", "07:30"))
+        stage.papers(UNIT, date(2024, 1, 2), [])
+        await stage.at(local("2024-01-02", "07:41"))
+        soon = await stage.notices(rule="award-dossier-soon")
+        assert Counter((n["unit"], n["state"]) for n in soon) == {
+            (UNIT, "dropped"): 2, (OTHER, "mailed"): 2
+        }  # fmt: skip
+
+
+async def test_a_heads_page_shows_what_is_left_to_do_also_after_a_restart(
+    settings: Settings,
+) -> None:
+    head = Principal("a-head", {Role.HEAD: frozenset({UNIT})}, local("2100-01-01"))
+    async with stage_for(settings) as stage:
+        plan = calm("report-missed", "report-excluded", "overdue-near", "overdue-excluded")
+        await begin(stage, plan)
+        ledger = Ledger(stage.store, stage.clock, stage.settings)
+        ledger.publish(plan)
+        words = i18n.load([HERE / "locale"])["vi"]
+
+        async def shown() -> list[str]:
+            return sorted(o["rule"] for o, _ in await ledger.open_alerts(head, words))
+
+        stage.dossier("H1", UNIT, "2023-06-14")
+        await stage.at(local("2023-06-15", "08:00"))
+        assert await shown() == ["overdue-near", "report-missed"]
+        stage.dossier("H2", UNIT, "2023-06-14")
+        await stage.at(local("2023-06-15", "09:00"))
+        assert await shown() == ["overdue-excluded", "report-missed"]
+        stage.report(UNIT, "2023-06", "2023-06-15")
+        await stage.at(local("2023-06-15", "11:00"))
+        assert await shown() == ["overdue-excluded"]
+        await stage.start()
+        await stage.at(local("2023-06-15", "12:00"))
+        assert await shown() == ["overdue-excluded"]
+        stage.lift(UNIT, "2023-06", "two-overdue-dossiers")
+        await stage.at(local("2023-06-15", "13:00"))
+        assert await shown() == []
+
+
+async def test_a_correction_never_arrives_before_what_it_corrects(settings: Settings) -> None:
+    """The mail server puts the alert off; the correction of it waits too."""
+    async with stage_for(settings, smtp_security="none", smtp_retry_seconds=60) as stage:
+        server = Nasty()
+        server.greylist_first = 1
+        await begin(stage, calm("dossier-overdue", window_minutes=0))
+        stage.dossier("H1", UNIT, "2023-06-15")
+        await stage.at(local("2023-06-16", "08:00"))
+        async with serving(server) as port:
+            post = Post(stage.settings, HOST, port, plain=False)
+            sender = Sender(stage.store, post, stage.settings, stage.clock)
+            await sender.drain()  # put off
+            stage.dossier("H1", UNIT, "2023-06-15", "2023-06-15")
+            for minute in ("01", "02", "03"):
+                await stage.at(local("2023-06-16", f"08:{minute}"))
+            back = await stage.notices(form="retraction")
+            assert {(n["state"], n["reason"]) for n in back} == {("waiting", "original_unsent")}
+            server.greylist_first = 0
+            await stage.store.mails.update_many({}, {"$set": {"next_try_ms": 0}})
+            await sender.drain()
+            await stage.at(local("2023-06-16", "08:10"))
+            await sender.drain()
+        order: dict[str, list[str]] = {}
+        for to, raw in server.mails:
+            order.setdefault(to, []).append(str(read(raw)["Subject"]))
+        assert len(order) == 3
+        for first, then in order.values():
+            assert "Đính chính" not in first
+            assert "Đính chính" in then
 
 
 async def test_what_is_corrected_before_it_is_sent_is_never_sent(settings: Settings) -> None:
@@ -301,6 +492,26 @@ async def test_one_person_in_two_roles_is_told_once(settings: Settings) -> None:
         await stage.contacts(same)
         await stage.at(local("2023-06-09", "08:00"))
         assert len(await stage.mails()) == 1
+
+
+async def test_a_correction_after_a_kill_reaches_those_whose_mail_was_written(
+    settings: Settings,
+) -> None:
+    """The kill came after a mail was written and before its notices knew; the correction came meanwhile."""
+    async with stage_for(settings) as stage, catching(stage) as sender:
+        await begin(stage, calm("dossier-overdue", window_minutes=0))
+        stage.dossier("H1", UNIT, "2023-06-15")
+        kill_at(stage, "adopt_mails", after=False)
+        with pytest.raises(KilledError):
+            await stage.at(local("2023-06-16", "08:00"))
+        assert len(await stage.mails(step="new")) == 3
+        stage.dossier("H1", UNIT, "2023-06-15", "2023-06-15")
+        await restart(stage, sender)
+        await stage.at(local("2023-06-16", "08:01"))
+        await sender.drain()
+        await stage.at(local("2023-06-16", "08:02"))
+        assert len(await stage.notices(form="alert", state="accepted")) == 3
+        assert len(await stage.notices(form="retraction", state="mailed")) == 3
 
 
 class KilledError(Exception):

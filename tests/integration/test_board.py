@@ -14,8 +14,11 @@ import pytest
 from typer.testing import CliRunner
 
 from contracts.calendar import local_date
+from contracts.plan import Procedure
 from contracts.wire import to_event, to_line
 from services.app import Front
+from services.changing import moves_of, retelling
+from services.intake.portal.domain.canonical import DERIVED
 from services.plan_files import read_plan
 from services.proving import proof_commands
 from services.publishing import publish
@@ -31,6 +34,7 @@ from services.runtime.settings import Settings
 from services.scoring import sealing, turns
 from services.scoring.app import worker
 from services.scoring.application import Scoring
+from services.scoring.asof import PastBoards
 from services.scoring.leaderboard import live
 from services.scoring.leaderboard.pages import copy_page, leaderboard_site
 from services.scoring.leaderboard.proof import (
@@ -461,6 +465,41 @@ async def test_a_discarded_change_changes_nothing(web: Front, own: Resources) ->
         plan: dict[str, Any] = (await office.get(f"/api/v1/plans/{PLAN.id}")).json()
         assert plan["version"] == 1
         assert "đã bỏ" in (await office.get(address)).text.lower()
+
+
+async def test_a_changed_catalogue_is_previewed_with_dossiers_as_they_will_be_told(
+    web: Front, own: Resources
+) -> None:
+    staff = await make_person(own, {Role.REVIEWER: []})
+    told = {"fee_due": False, "paid_online": True, "procedure": PLAN.catalogue[0].code}
+    await own.journal.append(
+        "indicator", 0, [line(9_001, id="sent", **told), line(9_002, id=f"{DERIVED}1", **told)]
+    )
+    catalogue = [p.model_dump(mode="json") for p in PLAN.catalogue]
+    catalogue[0] |= {"fee_due": True}
+    content = json.dumps({"catalogue": catalogue}).encode()
+    async with client_in(web, staff) as office:
+        made = await office.post("/preview", files={"files": ("catalogue.json", content)})
+    number = made.headers["location"].rpartition("/")[2]
+    database = mongo.database(own.client, own.settings, "scoring")
+    stored = await database["previews"].find_one({"_id": number})
+    assert stored is not None
+    moved = [effect for effect in stored["effects"] if effect[3] != effect[6]]
+    points_of = {
+        period: (unit, before, after) for unit, _, _, before, _, _, after, _, period in moved
+    }
+    assert {period: unit for period, (unit, _, _) in points_of.items()} == dict.fromkeys(
+        ("2023", "2023-Q3", "2023-07"), UNIT
+    )
+    changed = PLAN.model_copy(
+        update={"version": 2, "catalogue": [Procedure.model_validate(p) for p in catalogue]}
+    )
+    with PastBoards(own.settings, own.journal, retelling) as past:
+        moves = await moves_of(past, changed, stored["at"])
+    assert [(m.unit, m.before, m.after) for m in moves] == [points_of["2023"]]
+    assert moves[0].after > moves[0].before, (
+        "the fee of the one that is told anew is paid online"
+    )
 
 
 # --- proof -------------------------------------------------------------------------------

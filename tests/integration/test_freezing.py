@@ -1,5 +1,6 @@
 """Closing a period on a real journal: exact, once, and never changed by what arrives later."""
 
+import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,8 +10,10 @@ import pytest
 from fastapi import FastAPI
 
 from contracts.calendar import local_midnight
-from contracts.events import DossierRecorded
+from contracts.events import DossierRecorded, ItemRecorded
+from contracts.evidence import index_hash, index_of
 from contracts.packages import PeriodFrozen
+from contracts.submissions import SubmissionMade
 from contracts.wire import to_event, to_line
 from services.plan_files import read_plan
 from services.publishing import publish
@@ -22,6 +25,7 @@ from services.runtime.clock import FrozenClock
 from services.runtime.resources import Resources, resources
 from services.runtime.settings import Settings
 from services.scoring import freezing
+from services.scoring.closing import HandClosing
 from services.scoring.closing_http import closing_api
 from services.scoring.domain.closing import closes_at, due
 from services.scoring.freezing import Closings, Freezer, frozen_periods
@@ -65,6 +69,11 @@ async def stored(own: Resources) -> list[bytes]:
     return [line async for pack in own.journal.all_packs("freeze") for line in pack.lines]
 
 
+async def states(own: Resources) -> list[str]:
+    """Of the three quarters and the year."""
+    return [one.state for one in await HandClosing(own).periods(PLAN.id)]
+
+
 def points(event: PeriodFrozen, unit: str = "31399") -> int:
     return next(row.points for row in event.standings if row.unit == unit)
 
@@ -95,6 +104,48 @@ async def test_the_date_closes_a_quarter_once_and_later_events_change_no_byte(
     await tell(own, "counted", version=2, channel="counter")
     await freezer.look()
     assert await stored(own) == before
+
+
+def product(number: int, **changes: object) -> bytes:
+    fields = {
+        "indicator": "G5", "item": f"p{number}", "subject": f"p{number}", "id": f"p{number}",
+        "on": "2023-09-02", "name": f"Mô hình {number}", "unit": "31402",
+    }  # fmt: skip
+    return to_line(to_event(ItemRecorded.example | fields | changes))
+
+
+async def test_a_closing_names_products_and_takes_the_index_of_evidence(
+    own: Resources, freezer: Freezer, clock: FrozenClock
+) -> None:
+    lines = [
+        product(1),
+        product(2, state="declared", unit="31399"),
+        product(3, state="rejected"),
+        product(4, on="2023-06-20"),
+        product(5, name="Tên cũ"),
+        product(5, name="Tên mới", version=3),
+        product(6, name=None),
+    ]
+    await own.journal.append("indicator", 0, lines)
+    file = {"id": "f1", "indicator": "X5", "sha256": "a" * 64, "size": 9, "media_type": "x/y"}
+    fields = SubmissionMade.example | {"evidence": [file]}
+    made = SubmissionMade.model_validate_json(json.dumps(fields))
+    await own.journal.append("submission", 0, [made.model_dump_json().encode()])
+    clock.instant = Q3_CLOSES + timedelta(hours=1)
+    late = made.model_copy(update={"id": "late", "version": 2, "evidence": []})
+    await own.journal.append("submission", 0, [late.model_dump_json().encode()])
+    await freezer.look()
+    event = next(e for e in await frozen_periods(own.journal) if e.period == "2023-Q3")
+    assert [(one.unit, one.name, one.verified) for one in event.shown] == [
+        ("31399", "Mô hình 2", False),
+        ("31402", "Mô hình 1", True),
+        ("31402", "Tên mới", True),
+    ]
+    index = index_of([made], Q3_CLOSES)
+    assert [len(one.files) for one in index] == [1]
+    taken = {"events": 1, "files": 1, "sha256": index_hash(index)}
+    assert event.evidence is not None
+    assert event.evidence.model_dump() == taken
 
 
 async def test_a_crash_after_the_append_makes_the_same_event_and_no_second_one(
@@ -155,6 +206,10 @@ async def test_a_reviewer_closes_a_period_by_hand_when_it_has_ended(
         assert (await ask("2023-Q3", reviewer)).json()["error"] == "period_runs"
         assert (await ask("2022-08", reviewer)).json()["error"] == "no_such_period"
         assert (await ask("summer", reviewer)).status_code == 404
+        assert await states(own) == ["ended", "runs", "runs", "runs"]
+        assert (await client.post("/api/v1/closings/none/2023", headers=reviewer)).json()[
+            "error"
+        ] == "no_such_plan"
         answer = await ask("2023-08", reviewer)
         assert (answer.status_code, answer.json()["cause"]) == (202, "hand")
         first = answer.json()
@@ -162,6 +217,10 @@ async def test_a_reviewer_closes_a_period_by_hand_when_it_has_ended(
         assert (await ask("2023-08", reviewer)).json() == first
         await freezer.look()
         listed = (await client.get(address, headers=reviewer)).json()
+    assert await states(own) == ["closed", "runs", "runs", "runs"]
+    audit = mongo.database(own.client, own.settings, "scoring")["audit"]
+    told = [(one["action"], one["subject"]) async for one in audit.find({})]
+    assert told == [("period.close", f"{PLAN.id}:2023-08")]
     assert [(one["period"], bool(one["frozen"])) for one in listed] == [
         ("2023-Q2", True),
         ("2023-08", True),

@@ -2,27 +2,37 @@
 
 import hashlib
 from collections.abc import AsyncIterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from contracts.events import DossierRecorded
-from contracts.packages import PackagePublished, PeriodFrozen
+from contracts.evidence import index_hash
+from contracts.packages import (
+    EvidencePosition,
+    PackagePublished,
+    PackageReturned,
+    PapersRecorded,
+    PeriodFrozen,
+)
 from contracts.plan import Plan
 from contracts.submissions import AppealDecided, AppealLodged, ItemReviewed, SubmissionMade
 from contracts.wire import to_event, to_line
+from services.intake.store import Aside
 from services.package_proving import Elsewheres, against_system
 from services.publishing import publish
 from services.reports.app import store_of, worker
 from services.reports.application import Packages
 from services.reports.building import Builder
+from services.reports.collecting import Collection
 from services.reports.domain import workflow
 from services.reports.domain.decisions import Choice, Decision, DecisionError, Present
 from services.reports.domain.figures import outcomes_of
 from services.reports.domain.gate import Elsewhere
-from services.reports.domain.record import Proof, Signatures
+from services.reports.domain.nominations import NominationError, Papers
+from services.reports.domain.record import DossierPart, Proof, Signatures
 from services.reports.domain.workflow import Package, WorkflowError
 from services.reports.handlers import Handlers
 from services.reports.render.verifying import differences, record_of
@@ -169,8 +179,71 @@ async def test_events_that_a_crash_kept_back_are_told_once(
     assert len(lines) == 1
 
 
+async def paper_events(own: Resources) -> list[PapersRecorded]:
+    return [
+        PapersRecorded.model_validate_json(line)
+        async for pack in own.journal.all_packs("package")
+        for line in pack.lines
+        if b"papers.recorded" in line
+    ]
+
+
+async def test_an_award_dossier_is_told_as_it_fills_and_when_a_paper_is_taken_back(
+    packages: Packages, own: Resources
+) -> None:
+    collection, now = Collection(packages), own.clock.now()
+    paper = DossierPart(number="1/TTr", signed_by="Chủ tịch", received_on=date(2024, 1, 4))
+    for part in ("letter", "minutes", "list"):
+        await collection.receive(SMALL, "31399", part, paper, now)
+    await collection.receive(SMALL, "31399", "minutes", None, now)
+    await collection.receive(SMALL, "31393", "letter", paper, now)
+    assert [(e.unit, e.version, e.missing, e.received_on) for e in await paper_events(own)] == [
+        ("31399", 1, ["minutes", "list"], None),
+        ("31399", 2, ["list"], None),
+        ("31399", 3, [], date(2024, 1, 4)),
+        ("31399", 4, ["minutes"], None),
+        ("31393", 1, ["minutes", "list"], None),
+    ]
+    await Builder(packages).look()
+    assert len(await paper_events(own)) == 5
+    hamlet = SMALL.units_of("hamlet")[0].code
+    for unit, part, when in (
+        ("31399", "photograph", paper),
+        ("no-such", "letter", paper),
+        (hamlet, "letter", paper),
+        ("31399", "minutes", paper.model_copy(update={"received_on": date(2024, 1, 10)})),
+    ):
+        with pytest.raises(NominationError):
+            await collection.receive(SMALL, unit, part, when, now)
+    assert len(await paper_events(own)) == 5
+
+
+async def test_what_a_crash_or_an_older_version_kept_back_of_a_dossier_is_told_by_the_worker(
+    packages: Packages, own: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = own.clock.now()
+    paper = DossierPart(received_on=date(2024, 1, 4))
+    await packages.store.keep_part(SMALL.id, "31399", "letter", paper, now)
+    before = {"_id": f"{SMALL.id}|31393", "plan": SMALL.id, "unit": "31393", "parts": {}}
+    await packages.store._dossiers.insert_one(before)
+    await packages.store.prepare()
+
+    async def killed(_papers: Papers) -> None:
+        raise RuntimeError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(packages.store, "told_papers", killed)
+        with pytest.raises(RuntimeError):
+            await packages.announce_papers()
+    await packages.announce_papers()
+    await packages.announce_papers()
+    told = [(e.id, e.at) for e in await paper_events(own)]
+    assert len(told) == 3
+    assert len(set(told)) == 2  # a repeat is the same event
+
+
 async def test_a_returned_package_is_a_draft_again_with_the_reason_on_record(
-    packages: Packages,
+    packages: Packages, own: Resources
 ) -> None:
     await packages.store.keep_proof(FROZEN.id, Proof(differences=0, software="0"))
     await settle_everything(packages)
@@ -180,6 +253,11 @@ async def test_a_returned_package_is_a_draft_again_with_the_reason_on_record(
     package = await packages.send_back(FROZEN.id, "a-3", "Thiếu biên bản họp xét của xã.")
     assert (package.state, package.official, package.build.ready) == ("draft", False, False)
     assert package.history[-1].reason == "Thiếu biên bản họp xét của xã."
+    await packages.check(FROZEN.id, "a-1")
+    lines = [line async for pack in own.journal.all_packs("package") for line in pack.lines]
+    returned = PackageReturned.model_validate_json(lines[1])
+    assert returned.checked == f"{FROZEN.id}:checked:1"
+    assert f"{FROZEN.id}:checked:2".encode() in lines[2]
 
 
 async def test_a_decision_counts_only_with_a_second_persons_confirmation(
@@ -279,11 +357,21 @@ async def test_the_evidence_index_is_that_of_the_closing(
             "evidence": [],
         }
     )
-    await told(own, "submission", late, before)
+    delayed = before.model_copy(update={"id": "delayed", "version": 3, "evidence": []})
+    await told(own, "submission", late, delayed)
+    own.journal._clock = FrozenClock(FROZEN.at - timedelta(days=1))  # type: ignore[assignment]
+    await told(own, "submission", before)
     await read(own)
-    record = await packages.record(await packages.get(FROZEN.id))
+    package = await packages.get(FROZEN.id)
+    record = await packages.record(package)
     (unit,) = record.evidence
     assert [(one.indicator, one.sha256) for one in unit.files] == [("X2", "a" * 64)]
+    for taken, codes in ((index_hash([unit]), set()), ("0" * 64, {"evidence"})):
+        position = EvidencePosition(events=1, files=1, sha256=taken)
+        closing = record.frozen.model_copy(update={"evidence": position})
+        held = record.model_copy(update={"frozen": closing})
+        found = {finding.code for finding in await packages.look(package, held)}
+        assert found & {"evidence"} == codes
 
 
 async def test_two_changes_at_once_do_not_overwrite_each_other(packages: Packages) -> None:
@@ -345,7 +433,7 @@ async def test_what_is_set_aside_elsewhere_is_counted_without_being_read(
         )
     )
     await ask._quarantine.set_aside(
-        [(line, "procedure", "unknown"), (later, "procedure", "unknown")]
+        [Aside(one, "procedure", "unknown", "dvc.haugiang", "H30") for one in (line, later)]
     )
     await ask._letters[0].insert_one({"_id": "x", "replayed_at": None})
     assert await ask(FROZEN) == Elsewhere(1, 1)

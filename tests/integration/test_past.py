@@ -147,7 +147,7 @@ async def test_a_past_board_equals_a_rebuild_that_stops_there(
     await told.write(own)
     for _ in range(3):
         stop = data.draw(stops(told))
-        rows = rows_of(await refolded(own.journal, stop))
+        rows = rows_of(await refolded(own, stop))
         assert shown(rows) == recomputed(told.until(stop), stop)
 
 

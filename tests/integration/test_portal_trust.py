@@ -9,17 +9,21 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
+from aiohttp import web
 from argon2 import PasswordHasher
 from openpyxl import Workbook
 
 from contracts.events import DossierRecorded
-from services.intake.http import Refusal
-from services.intake.portal.domain.names import bare
+from services.intake.domain.names import bare
+from services.intake.http import RefusedError
+from services.intake.portal.pull import Api, PullStore
 from services.intake.portal.trust import SUBJECT, Bucket, Source, signature_of
+from services.runtime import mongo
 from services.runtime.auth import Keys, Role, issue
 from services.runtime.clock import wall_now
 from services.runtime.embedded import Addresses
 from tests.support.databases import settings_apart
+from tests.support.far_portal import far_portal
 from tests.support.portal import CODE, NATIONAL, SAMPLES, Portal, dossier, portal
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -178,7 +182,7 @@ async def test_a_bucket_fills_again() -> None:
     bucket = Bucket(60)
     for _ in range(60):
         bucket.take()
-    with pytest.raises(Refusal):
+    with pytest.raises(RefusedError):
         bucket.take()
     bucket.at -= 2
     bucket.take()
@@ -252,6 +256,22 @@ async def dumped(door: Portal) -> str:
     return "\n".join(map(readable, found))
 
 
+async def fetch(door: Portal, items: list[Any]) -> None:
+    """From a portal that fails first, with a page that names people, and then answers."""
+    async with far_portal() as (fake, url):
+        fake.pages = False
+        fake.items = [("20230705080000", item) for item in items]
+        fake.failures = [
+            web.Response(status=500, text=MARK),
+            web.Response(text=MARK),
+        ]
+        database = mongo.database(door.own.client, door.own.settings, "intake")
+        for failures, taken in ((1, 0), (2, 0), (0, len(items))):
+            await door.intake.portal.puller.try_once("far", Api(url, "Bearer of-the-portal"))
+            (told,) = await PullStore(database).all()
+            assert (told["failures"], told.get("items", 0)) == (failures, taken)
+
+
 async def test_nothing_that_names_a_person_is_stored_told_or_logged(
     door: Portal, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -289,6 +309,7 @@ async def test_nothing_that_names_a_person_is_stored_told_or_logged(
         await door.intake.sheets.wait()
         answers.append(await door.client.get(started.json()["status"]))
     assert [a.json()["state"] for a in answers[-3:]] == ["done", "done", "failed"]
+    await fetch(door, [good, *wrong])
     await door.intake.portal.qualities.store(door.intake.portal.receiver.tally)
     heard = capfd.readouterr()
     told = "\n".join(answer.text for answer in answers) + heard.out + heard.err + caplog.text

@@ -17,9 +17,10 @@ from services.intake.portal.domain.catalogue import from_items
 from services.intake.portal.pull import Api, PullStore
 from services.runtime import mongo
 from services.runtime.auth import Keys, Role, issue
-from services.runtime.clock import FrozenClock
+from services.runtime.clock import FrozenClock, wall_now
 from services.runtime.embedded import Addresses
 from tests.support.databases import settings_apart
+from tests.support.far_portal import FakePortal, far_portal
 from tests.support.portal import PLAN, SAMPLES, Portal, dossier, portal
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -179,6 +180,17 @@ async def test_a_correction_shows_what_moves_and_then_moves_it(
         assert draft["moves"] == [], (
             "the August dossier is not paid online, and none was counted"
         )
+        await door.send(
+            [
+                dossier(
+                    MaHoSo="H30.99.01-230705-0002",
+                    MaTTHC="9.000002",
+                    DonViXuLy="UBND xã Bình Thành",
+                )
+            ]
+        )
+        new = await drafted(door, changed(code="9.000002", title="Thủ tục mới", fee_due="0"))
+        assert "31402" in [m["unit"] for m in new["moves"]], "what waits for it would count"
         draft = await drafted(door, changed())
         assert [m["unit"] for m in draft["moves"]] == ["31399"]
         assert draft["moves"][0]["after"] > draft["moves"][0]["before"]
@@ -191,6 +203,17 @@ async def test_a_correction_shows_what_moves_and_then_moves_it(
         await until(counted)
         with pytest.raises(DraftError):
             await door.intake.portal.catalogue.apply(draft["_id"])
+
+
+async def test_a_draft_whose_preview_was_interrupted_says_so(door: Portal) -> None:
+    desk = door.intake.portal.catalogue
+    database = mongo.database(door.own.client, door.own.settings, "intake", durable=True)
+    for age, state in ((timedelta(), "computing"), (timedelta(hours=1), "failed")):
+        draft = {"_id": state, "state": "computing", "at": wall_now() - age}
+        await database["catalogue_drafts"].insert_one(draft)
+        found = await desk.find(state)
+        assert found is not None
+        assert found["state"] == state
 
 
 @pytest.mark.parametrize(
@@ -206,40 +229,10 @@ async def test_a_draft_that_is_none_says_why(door: Portal, read: Any, code: str)
     assert refused.value.code == code
 
 
-class FakePortal:
-    """A small portal that only answers when asked: by pages, sometimes not at all."""
-
-    def __init__(self) -> None:
-        self.items: list[tuple[str, dict[str, Any]]] = []
-        self.asked: list[dict[str, str]] = []
-        self.failures: list[web.Response] = []
-        self.pages = True
-
-    async def answer(self, request: web.Request) -> web.Response:
-        query = dict(request.query)
-        self.asked.append(query)
-        if request.headers.get("Authorization") != "Bearer of-the-portal":
-            return web.Response(status=401)
-        if self.failures:
-            return self.failures.pop()
-        since, page = query["tuNgay"], int(query["trang"])
-        found = [item for at, item in self.items if since <= at <= query["denNgay"]]
-        some = found[(page - 1) * 2 : page * 2] if self.pages else found
-        return web.json_response({"service": "DongBoHoSoMC", "error_code": "0", "data": some})
-
-
 @pytest_asyncio.fixture(loop_scope="module")
 async def far() -> AsyncIterator[tuple[FakePortal, str]]:
-    fake = FakePortal()
-    app = web.Application()
-    app.router.add_get("/hoso", fake.answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    port = runner.addresses[0][1]
-    yield fake, f"http://127.0.0.1:{port}/hoso"
-    await runner.cleanup()
+    async with far_portal() as found:
+        yield found
 
 
 async def test_a_portal_is_fetched_page_by_page_with_overlap_and_picks_up_what_came_late(

@@ -8,7 +8,7 @@ import pytest
 
 from contracts.calendar import LOCAL
 from contracts.events import DossierRecorded
-from contracts.wire import to_event
+from contracts.wire import from_line, to_event
 from services.intake.domain.reading import Read
 from services.intake.workspace.domain.declaring import Place
 from services.intake.workspace.domain.report import Entry, NotReadyError, Report, ReportError
@@ -237,6 +237,22 @@ async def test_what_is_missing_is_named_before_anything_is_handed_in(here: Offic
     assert await here.lines("indicator") == []
     await fill_after(here)
     assert (await here.workspace.submit(where, "a-officer")).versions
+
+
+async def test_a_product_has_a_name_and_the_journal_is_told_it(here: Office) -> None:
+    where = place(here)
+    await fill(here, COMMUNE, {"G5": {"main": rows({"on": "2023-09-08"})}})
+    with pytest.raises(NotReadyError) as refused:
+        await here.workspace.submit(where, "a-officer")
+    assert [(f.indicator, f.field, f.code) for f in refused.value.faults] == [
+        ("G5", "main.rows.0.name", "missing")
+    ]
+    named = rows({"on": "2023-09-08", "name": "Chợ không dùng tiền mặt"})
+    await here.workspace.save_entry(where, "G5", 1, values(main=named), "")
+    await here.workspace.submit(where, "a-officer")
+    told = [from_line(line) for line in await here.lines("indicator")]
+    (product,) = (event for event in told if event.type == "item.recorded")
+    assert (product.indicator, product.name) == ("G5", "Chợ không dùng tiền mặt")
 
 
 async def fill_after(here: Office) -> None:

@@ -1,7 +1,8 @@
 """Who must be told what in a simulated season: plainly calculated, without any code of the notifier.
 
 A look happens at fixed times of each day, but not while the notifier is stopped. Whatever fell due since the last look
-is judged by what is known at the look; of several stages of one thing only the last one that holds is told.
+is judged by what is known at the look; of several stages of one thing only the last one that holds is told. What was
+done between the look and the writing of the mail is not asked for any more.
 """
 
 from collections.abc import Iterable
@@ -39,6 +40,15 @@ class Case:
     day: date | None
 
 
+@dataclass(frozen=True)
+class HandIn:
+    """From ten in the morning of a day on a unit's award dossier is whole, or is not any more."""
+
+    unit: str
+    day: date
+    whole: bool
+
+
 def at(day: date, hour: int, minute: int = 0) -> datetime:
     return datetime(day.year, day.month, day.day, hour, minute, tzinfo=VIETNAM)
 
@@ -65,9 +75,16 @@ def all_looks(first: date, last: date, outages: Iterable[Outage]) -> list[dateti
 class Season:
     """Reports and dossiers of a season, and who is told of them."""
 
-    def __init__(self, reports: list[Report], cases: list[Case], looks: list[datetime]) -> None:
+    def __init__(
+        self,
+        reports: list[Report],
+        cases: list[Case],
+        hand_ins: list[HandIn],
+        looks: list[datetime],
+    ) -> None:
         self.reports = reports
         self.cases = cases
+        self.hand_ins = hand_ins
         self.looks = looks
 
     def look(self, moment: datetime) -> datetime:
@@ -118,7 +135,8 @@ class Season:
         }
         return {
             (self.person(who, report.unit), name, report.unit, f"{report.month}@{due}")
-            for name in self.last_of_each_look(stages, holds)
+            for name, look in self.last_of_each_look(stages, holds)
+            if name == "report-excluded" or got is None or got > self.release(look)
             for who in people[name]
         }
 
@@ -139,18 +157,23 @@ class Season:
         people = {"dossier-due-tomorrow": ["o"], "dossier-overdue": ["o", "h", "council"]}
         return {
             (self.person(who, case.unit), name, case.unit, f"dvc.haugiang {case.number}@{due}")
-            for name in self.last_of_each_look(stages, holds)
+            for name, look in self.last_of_each_look(stages, holds)
+            if name == "dossier-overdue"
+            or day is None
+            or max(known, at(day, 10)) > self.release(look)
             for who in people[name]
         }
 
-    def last_of_each_look(self, stages: list[tuple[str, datetime]], holds: object) -> list[str]:
+    def last_of_each_look(
+        self, stages: list[tuple[str, datetime]], holds: object
+    ) -> list[tuple[str, datetime]]:
         by_look: dict[datetime, list[str]] = {}
         for name, moment in stages:
             by_look.setdefault(self.look(moment), []).append(name)
         found = []
         for look, names in by_look.items():
             holding = [name for name in names if holds(name, look)]  # type: ignore[operator]
-            found += holding[-1:]
+            found += [(name, look) for name in holding[-1:]]
         return found
 
     def overdue_looks(self, unit: str, month: str) -> list[datetime]:
@@ -200,12 +223,23 @@ class Season:
             ("award-dossier-soon", at(working_days_before(due, 3), 7, 30)),
             ("award-dossier-tomorrow", at(working_days_before(due, 1), 7, 30)),
         ]
-        found = self.last_of_each_look(stages, lambda _, look: look.date() <= due)
+        open_stages, found = list(stages), list[str]()
+        for look in self.looks:
+            come = [name for name, moment in open_stages if moment <= look]
+            if not come or look.date() > due or self.handed_in(unit, look):
+                continue
+            open_stages = [(name, moment) for name, moment in open_stages if moment > look]
+            if not self.handed_in(unit, self.release(look)):
+                found.append(come[-1])
         return {
             (self.person(who, unit), name, unit, f"award-dossier@{due}")
             for name in found
             for who in ("o", "h")
         }
+
+    def handed_in(self, unit: str, moment: datetime) -> bool:
+        states = [h.whole for h in self.hand_ins if h.unit == unit and at(h.day, 10) <= moment]
+        return bool(states) and states[-1]
 
     @staticmethod
     def person(who: str, unit: str) -> str:

@@ -42,6 +42,15 @@ class Nasty:
         """Recipients for whom it never answers."""
         self.tries: Counter[str] = Counter()
 
+    def breaks_in_data(self) -> bool:
+        """Whether this mail is to end in its middle."""
+        return self.drop_in_data > 0
+
+    def break_in_data(self, server: SMTP) -> None:
+        """End it: one line of it has come."""
+        self.drop_in_data -= 1
+        _hang_up(server)
+
     async def handle_EHLO(  # noqa: N802
         self,
         server: SMTP,
@@ -75,11 +84,6 @@ class Nasty:
     async def handle_DATA(  # noqa: N802
         self, server: SMTP, _session: Session, envelope: Envelope
     ) -> str:
-        if self.drop_in_data:
-            self.drop_in_data -= 1
-            _hang_up(server)
-            await asyncio.sleep(0.01)
-            return "250 never heard"
         content = envelope.content
         assert isinstance(content, bytes)
         self.mails.append((envelope.rcpt_tos[0], content))
@@ -88,6 +92,19 @@ class Nasty:
             _hang_up(server)
             await asyncio.sleep(0.01)
         return "250 2.0.0 taken as 4711"
+
+
+class _Connection(SMTP):
+    """What aiosmtpd does for one connection, and an end in the middle of a mail if one is asked for."""
+
+    async def smtp_DATA(self, arg: str) -> None:  # noqa: N802
+        handler = self.event_handler
+        if not handler.breaks_in_data():
+            await super().smtp_DATA(arg)
+            return
+        await self.push("354 go on")
+        await self._reader.readline()
+        handler.break_in_data(self)
 
 
 def _hang_up(server: SMTP) -> None:
@@ -131,7 +148,10 @@ def certificate(folder: Path) -> tuple[Path, Path]:
 
 @asynccontextmanager
 async def serving(
-    handler: Nasty, files: tuple[Path, Path] | None = None, *, implicit: bool = False
+    handler: Nasty,
+    files: tuple[Path, Path] | None = None,
+    *,
+    implicit: bool = False,
 ) -> AsyncIterator[int]:
     """A server on a free port; with a certificate it wants TLS and a sign-in."""
     context = None
@@ -146,7 +166,7 @@ async def serving(
         }  # fmt: skip
     loop = asyncio.get_running_loop()
     server = await loop.create_server(
-        lambda: SMTP(handler, hostname="relay.example.invalid", timeout=30, **secured),
+        lambda: _Connection(handler, hostname="relay.example.invalid", timeout=30, **secured),
         HOST,
         0,
         ssl=context if implicit else None,

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from contracts.calendar import LOCAL
-from contracts.events import DossierRecorded, ReportReceived
+from contracts.events import DossierRecorded, ExclusionLifted, ReportReceived
+from contracts.packages import PapersRecorded
 from contracts.plan import Plan
 from contracts.wire import fact_id, to_event, to_line
 from services.notifier.application import Notifier
@@ -113,6 +114,10 @@ class Stage:
             picture.dossier(fact_id(event), event, to_line(event))
         elif kind == "report":
             picture.report(fact_id(event), event, to_line(event))
+        elif kind == "lifting":
+            picture.lift(fact_id(event), event, to_line(event))
+        elif kind == "papers":
+            picture.hand_in(event)
         elif kind == "score":
             picture.score(event)
         else:
@@ -154,6 +159,29 @@ class Stage:
             "received_at": local(day, "10:00").isoformat(),
         }
         self.happen("report", to_event(fields | more))
+
+    def papers(self, unit: str, day: date, missing: list[str]) -> None:
+        """A unit's award dossier is now so."""
+        fields = PapersRecorded.example | {
+            "plan": PLAN.id,
+            "unit": unit,
+            "version": len(self.journal) + 1,
+            "missing": missing,
+            "received_on": None if missing else day,
+            "at": local(day, "10:00"),
+        }
+        self.happen("papers", PapersRecorded.model_validate(fields))
+
+    def lift(self, unit: str, month: str, rule: str, **more: Any) -> None:
+        """The office lifts an exclusion."""
+        fields = ExclusionLifted.example | {
+            "unit": unit,
+            "month": month,
+            "rule": rule,
+            "subject": f"{unit}:{rule}:{month}",
+            "version": len(self.journal) + 1,
+        }
+        self.happen("lifting", to_event(fields | more))
 
     async def contacts(self, contacts: list[Document]) -> None:
         """These and no others."""

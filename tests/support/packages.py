@@ -6,7 +6,7 @@ from random import Random
 from typing import Any
 
 from contracts.events import Exclusion, Standing
-from contracts.packages import Adjustment, NearExclusion, PeriodFrozen
+from contracts.packages import Adjustment, NearExclusion, PeriodFrozen, ThingShown
 from contracts.plan import Bloc, Plan, Unit
 from services.plan_files import read_plan
 from services.reports.domain.record import Nomination, Proof, Record
@@ -55,6 +55,17 @@ def frozen_period(
             )
         ]
         if period == "2023" and plan is PLAN
+        else [],
+        shown=[
+            ThingShown(
+                unit="31393", indicator="G5", on=date(2023, 8, 4), name=name, verified=good
+            )
+            for name, good in (
+                ("Chợ không dùng tiền mặt", True),
+                ("Bản đồ số & du lịch", False),
+            )
+        ]
+        if plan.id == PLAN.id and period != "2023"
         else [],
         near=[
             NearExclusion(

@@ -15,10 +15,10 @@ from fastapi import FastAPI
 from contracts.events import DossierRecorded
 from contracts.plan import Plan
 from contracts.wire import from_line
+from services.changing import moves_of, retelling
 from services.intake.app import IntakeWeb
 from services.intake.portal.directory import Alias
 from services.plan_files import read_plan
-from services.previewing import Previews
 from services.publishing import publish
 from services.runtime import mongo
 from services.runtime.access.guard import Guard
@@ -27,6 +27,7 @@ from services.runtime.auth import Keys, Role, TokenVerifier, issue
 from services.runtime.health import Health
 from services.runtime.resources import Resources, resources
 from services.runtime.settings import Settings
+from services.scoring.asof import PastBoards
 from services.scoring.leaderboard.pages import leaderboard_site
 from services.scoring.shadow import ShadowRow, latest, shadow_standings
 
@@ -121,12 +122,12 @@ async def portal(settings: Settings) -> AsyncIterator[Portal]:
     keys = Keys(settings.keys_dir)
     health = Health()
     async with AsyncExitStack() as stack:
-        previews = stack.enter_context(Previews(settings))
         own = await stack.enter_async_context(resources(settings))
+        past = stack.enter_context(PastBoards(settings, own.journal, retelling))
         await publish(own, PLAN)
         intake = IntakeWeb(own, Guard(TokenVerifier(keys.verifying())))
         app = FastAPI()
-        intake.mount(app, previews.of, partial(publish, own))
+        intake.mount(app, partial(moves_of, past), partial(publish, own))
         Refusals(leaderboard_site()).mount(app)
         headers = {"Authorization": f"Bearer {issue(keys.signing(), Role.PORTAL)}"}
         transport = httpx.ASGITransport(app=app)

@@ -12,6 +12,7 @@ from contracts.plan_lint import lint
 from services.notifier.contacts import read_contacts
 from services.notifier.domain.happenings import of_plan_change
 from services.notifier.domain.picture import Picture
+from services.notifier.domain.reasons import Withdrawn
 from services.notifier.pipeline.compose import Composer, Item, Signer
 from services.notifier.pipeline.group import Letter, grouped, message_id, over_budget
 from services.notifier.pipeline.mute import mutes, next_digest, quiet_until, silenced_by
@@ -19,7 +20,7 @@ from services.notifier.pipeline.route import Contact, Directory
 from services.notifier.reading import part_of
 from services.notifier.samples import sample_occasion
 from services.notifier.settings import NotifierSettings
-from services.notifier.wording import Wording
+from services.notifier.wording import Wording, rule_in_words, withdrawn_in_words
 from services.runtime.web import i18n
 from services.runtime.web.formats import Lang
 from services.runtime.web.site import HERE
@@ -116,6 +117,40 @@ def test_the_words_of_an_alert_are_exact() -> None:
     assert vi.fact.startswith("Tổng điểm của đơn vị còn 179,99, dưới mốc 180,00")
     en = Wording(PLAN, WORDS["en"]).alert(RULES["threshold-down"], occasion)
     assert en.title == "Tân Bình Commune: has fallen below 180.00 points"
+
+
+@pytest.mark.parametrize(
+    ("code", "role", "path"),
+    [
+        ("report-late-2", "head", "/submit/phung-hiep-2023/31393/2023-07"),
+        ("report-excluded", "officer", "/submit/phung-hiep-2023/31393/2023-07"),
+        ("report-excluded", "standing", "/units/phung-hiep-2023/31393?period=2023-07"),
+        ("overdue-near", "council", "/units/phung-hiep-2023/31393?period=2023-07"),
+        ("due-moved", "officer", "/submit/phung-hiep-2023/31393/2023-07"),
+        ("award-dossier-soon", "head", "/packages/dossiers/phung-hiep-2023/2023"),
+        ("review-waiting", "standing", "/review"),
+        ("appeal-overdue", "standing", "/review/appeals"),
+        ("package-ready", "chair", "/packages"),
+        ("plan-changed", "head", "/plans/phung-hiep-2023"),
+    ],
+)
+def test_the_link_leads_to_where_its_reader_acts(code: str, role: str, path: str) -> None:
+    occasion = sample_occasion(PLAN, RULES[code], local("2023-07-20"))
+    assert Wording(PLAN, WORDS["vi"]).alert(RULES[code], occasion, role).path == path
+
+
+@pytest.mark.parametrize("lang", ["vi", "en"])
+def test_kinds_of_alerts_can_be_told_apart_in_a_list(lang: Lang) -> None:
+    names = [rule_in_words(rule, WORDS[lang]) for rule in RULES.values()]
+    assert len(set(names)) == len(names)
+    assert not [name for name in names if "{" in name]
+
+
+def test_why_an_alert_holds_no_more_is_said_in_both_languages() -> None:
+    told = {lang: {w: withdrawn_in_words(w, WORDS[lang]) for w in Withdrawn} for lang in WORDS}
+    for lang, sentences in told.items():
+        assert len(set(sentences.values())) == len(Withdrawn), lang
+    assert not set(told["vi"].values()) & set(told["en"].values())
 
 
 def test_a_name_with_markup_stays_text_in_the_html() -> None:

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from contracts.calendar import LOCAL
+from contracts.events import ExclusionLifted
 from contracts.plan import AlertRule, DayOff, Plan, Text, WorkCalendar
+from contracts.wire import fact_id, to_event, to_line
 from contracts.workdays import WorkDays
 from services.notifier.domain.due import Owed, Stage, due_stages, stages_of
 from services.notifier.domain.hours import after_working_hours
@@ -222,6 +224,112 @@ def test_the_second_overdue_dossier_excludes_and_a_correction_lifts_it() -> None
     stated(watch.picture, "H2", UNIT, "2023-07-12", "2023-07-13")
     once_more = watch.tick(local("2023-07-14", "10:00"))
     assert _ids(once_more, "overdue-excluded") == [f"{excluded}~2"]
+
+
+def lifting(
+    watch: Watch, rule: str, version: int, state: str = "verified", **more: Any
+) -> None:
+    """The office decides about an exclusion of July."""
+    fields = ExclusionLifted.example | {
+        "unit": UNIT, "rule": rule, "month": "2023-07", "version": version, "state": state,
+        "subject": f"{UNIT}:{rule}:2023-07:kn-1", **more,
+    }  # fmt: skip
+    event = to_event(fields)
+    assert event.type == "exclusion.lifted"
+    watch.picture.lift(fact_id(event), event, to_line(event))
+
+
+def test_a_lifted_exclusion_is_taken_back_mutes_nothing_and_may_be_put_back() -> None:
+    watch = _watch()
+    excluded = f"overdue-excluded|{PLAN.id}|{UNIT}|2023-07:two-overdue-dossiers"
+    stated(watch.picture, "H1", UNIT, "2023-07-10")
+    watch.tick(local("2023-07-11", "00:00"))
+    stated(watch.picture, "H2", UNIT, "2023-07-12")
+    assert _ids(watch.tick(local("2023-07-13", "00:00")), "overdue-excluded") == [excluded]
+    lifting(watch, "two-overdue-dossiers", 1, "declared")
+    assert not watch.tick(local("2023-07-13", "09:00")).retracted
+    lifting(watch, "two-overdue-dossiers", 1, unit="31402", subject="31402")
+    lifting(watch, "two-overdue-dossiers", 1, month="2023-08", subject="08")
+    lifting(watch, "two-overdue-dossiers", 1, plan="another", subject="another")
+    assert not watch.tick(local("2023-07-13", "10:00")).retracted
+    lifting(watch, "two-overdue-dossiers", 2)
+    lifting(watch, "two-overdue-dossiers", 1, "declared")
+    assert watch.tick(local("2023-07-14", "09:00")).retracted == {excluded: "lifted"}
+    assert not watch.excluded(PLAN.id, UNIT, date(2023, 7, 14), "2023-07")
+    stated(watch.picture, "H3", UNIT, "2023-07-13")
+    more = watch.tick(local("2023-07-14", "10:00"))
+    assert not _ids(more, "overdue-excluded", "overdue-near")
+    lifting(watch, "two-overdue-dossiers", 3, "rejected")
+    back = watch.tick(local("2023-07-15", "09:00"))
+    assert _ids(back, "overdue-excluded") == [f"{excluded}~2"]
+    assert watch.excluded(PLAN.id, UNIT, date(2023, 7, 15), "2023-07")
+
+
+def test_an_exclusion_that_was_lifted_before_it_came_is_never_told() -> None:
+    watch = _watch()
+    lifting(watch, "two-overdue-dossiers", 1)
+    lifting(watch, "report-three-days-late", 1)
+    stated(watch.picture, "H1", UNIT, "2023-07-10")
+    stated(watch.picture, "H2", UNIT, "2023-07-10")
+    found = watch.tick(local("2023-07-20", "00:00"))
+    assert not [o for o in found.occasions if o.unit == UNIT and o.severity == "exclusion"
+                and o.month == "2023-07"]  # fmt: skip
+    assert _ids(found, "report-late-2") == [
+        f"report-late-2|{PLAN.id}|{UNIT}|2023-07@2023-07-14"
+    ]
+    assert [o.rule for o in found.occasions if o.severity == "exclusion" and o.unit == "31402"]
+    assert not watch.excluded(PLAN.id, UNIT, date(2023, 7, 20), "2023-07")
+
+
+def test_a_late_report_that_is_excused_takes_back_the_exclusion_and_not_the_lateness() -> None:
+    watch = _watch()
+    watch.tick(local("2023-07-16", "08:00"))
+    told = watch.tick(local("2023-07-17", "00:00"))
+    excluded = f"report-excluded|{PLAN.id}|{UNIT}|2023-07@2023-07-14"
+    assert _ids(told, "report-excluded") == [excluded]
+    lifting(watch, "report-three-days-late", 1)
+    assert watch.tick(local("2023-07-17", "09:00")).retracted == {excluded: "lifted"}
+    reported(watch.picture, UNIT, "2023-07", "2023-07-18")
+    assert not watch.tick(local("2023-07-18", "11:00")).retracted
+
+
+def test_an_exclusion_for_fewer_days_than_a_new_version_says_is_taken_back() -> None:
+    watch = _watch()
+    stated(watch.picture, "H1", UNIT, "2023-07-10")
+    stated(watch.picture, "H2", UNIT, "2023-07-10")
+    excluded = f"overdue-excluded|{PLAN.id}|{UNIT}|2023-07:two-overdue-dossiers"
+    assert _ids(watch.tick(local("2023-07-11", "00:00")), "overdue-excluded") == [excluded]
+    plan = PLAN.model_dump() | {"version": 2}
+    for rule in (rule for bloc in plan["blocs"] for rule in bloc["exclusions"]):
+        if rule["kind"] == "overdue_dossiers":
+            rule["at_least"] = 3
+    watch.publish(Plan.model_validate(plan), local("2023-07-12"))
+    assert excluded in watch.tick(local("2023-07-12", "08:00")).retracted
+
+
+def test_nothing_is_left_to_do_about_what_was_done_and_an_exclusion_stays() -> None:
+    watch = _watch()
+    stated(watch.picture, "H1", UNIT, "2023-07-10")
+    stated(watch.picture, "H2", UNIT, "2023-07-12")
+    near = f"overdue-near|{PLAN.id}|{UNIT}|2023-07:two-overdue-dossiers"
+    overdue = f"dossier-overdue|{PLAN.id}|{UNIT}|dvc.haugiang H1@2023-07-10"
+    missed = f"report-missed|{PLAN.id}|{UNIT}|2023-07@2023-07-14"
+    soon = overdue.replace("overdue", "due-tomorrow")
+    watch.tick(local("2023-07-08", "00:00"))
+    assert watch.tick(local("2023-07-11", "00:00")).over[soon]
+    assert watch.tick(local("2023-07-13", "00:00")).over[near]
+    stated(watch.picture, "H1", UNIT, "2023-07-10", "2023-07-13")
+    assert watch.tick(local("2023-07-13", "11:00")).over[overdue]
+    assert missed not in watch.tick(local("2023-07-15", "00:00")).over
+    assert watch.tick(local("2023-07-15", "14:00")).over[missed]  # a later stage is told
+    late = f"report-late-2|{PLAN.id}|{UNIT}|2023-07@2023-07-14"
+    watch.tick(local("2023-07-16", "08:00"))
+    reported(watch.picture, UNIT, "2023-07", "2023-07-16")
+    over = watch.tick(local("2023-07-16", "11:00")).over
+    assert over[late]
+    assert not [n for n in over if n.startswith(("report-excluded", "overdue-excluded"))]
+    reported(watch.picture, UNIT, "2023-07", "2023-07-16", state="rejected")
+    assert watch.tick(local("2023-07-16", "12:00")).over[late] is False
 
 
 def test_two_dossiers_at_once_tell_of_the_exclusion_and_not_of_the_warning() -> None:

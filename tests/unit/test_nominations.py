@@ -4,11 +4,12 @@ from datetime import UTC, date, datetime
 
 import pytest
 
+from contracts.evidence import AnySubmission, evidence_of, reviews_of
 from contracts.submissions import ItemReviewed, SubmissionMade, SubmissionWithdrawn
 from services.reports.domain import workflow
-from services.reports.domain.evidence import AnySubmission, evidence_of, reviews_of
 from services.reports.domain.nominations import (
     NominationError,
+    Papers,
     admitted,
     cockpit_of,
     duplicates,
@@ -76,6 +77,22 @@ def test_the_cockpit_counts_the_days_to_the_deadline_and_what_is_missing() -> No
     whole = {"letter": part, "minutes": part, "list": part}
     assert cockpit_of(PLAN, "31399", whole, people, 10, date(2024, 1, 6)).complete
     assert cockpit_of(PLAN, "31399", whole, people, 10, date(2024, 1, 6)).days_left == -1
+
+
+def test_an_award_dossier_is_told_by_what_it_lacks_and_by_when_its_last_paper_came() -> None:
+    early = DossierPart(number="12/TTr", signed_by="Chủ tịch", received_on=date(2024, 1, 3))
+    late = DossierPart(received_on=date(2024, 1, 4))
+    some = Papers(PLAN.id, "31399", 2, {"letter": early, "list": late}, AT).recorded()
+    assert (some.missing, some.received_on) == (["minutes"], None)
+    whole = Papers(
+        PLAN.id, "31399", 3, {"letter": early, "list": late, "minutes": early}, AT
+    ).recorded()
+    assert (whole.missing, whole.received_on) == ([], date(2024, 1, 4))
+    assert (some.id, whole.id) == (
+        f"{PLAN.id}:31399:award-dossier:2",
+        f"{PLAN.id}:31399:award-dossier:3",
+    )
+    assert "TTr" not in whole.model_dump_json()
 
 
 def made(version: int, indicators: list[str]) -> SubmissionMade:

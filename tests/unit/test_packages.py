@@ -11,18 +11,22 @@ from zipfile import ZipFile
 import docx as python_docx
 import openpyxl
 import pytest
+from docx.oxml.ns import qn
 from pypdf import PdfReader
 
+from contracts.evidence import UnitEvidence, index_hash
+from contracts.packages import EvidencePosition
 from contracts.plan import Plan
 from services.reports.domain import vietnamese as vn
 from services.reports.domain.annual import annual_documents
+from services.reports.domain.documents import Column, Paragraph, Table
 from services.reports.domain.figures import figures_of
 from services.reports.domain.legal import decree_on
 from services.reports.domain.record import Record
 from services.reports.domain.sheets import score_sheet
 from services.reports.render.archive import Archive
 from services.reports.render.blank import TEMPLATE, template
-from services.reports.render.docx import TemplateUnfitError, check, docx
+from services.reports.render.docx import TemplateUnfitError, check, docx, sample
 from services.reports.render.package import build, sha256
 from services.reports.render.pdf import pdf
 from services.reports.render.verifying import NotAPackageError, differences
@@ -198,6 +202,43 @@ def test_every_format_shows_the_same_numbers(package: Path) -> None:
     assert results["blocs"][0]["rows"][0]["name"] == "Xã Bình Thành"
 
 
+def test_a_quarter_names_the_product_of_each_locality_in_every_format(tmp_path: Path) -> None:
+    path = tmp_path / "quy.zip"
+    with path.open("wb") as target:
+        build(record_of(frozen_period("2023-Q3", SMALL), SMALL), key, target)
+    files = contents(path)
+    said = "Chợ không dùng tiền mặt; Bản đồ số & du lịch (chưa thẩm định)"
+    assert said in text_of(files["01-bao-cao-quy.pdf"])
+    table = rows_of(files["01-bao-cao-quy.docx"])
+    assert ["Thị trấn Kinh Cùng", said] in [cells[:2] for cells in table]
+    names = ["Chợ không dùng tiền mặt", "Bản đồ số & du lịch"]
+    rows = json.loads(files["data/results.json"])["blocs"][0]["rows"]
+    shown = {row["unit"]: [thing["name"] for thing in row["shown"]] for row in rows}
+    assert shown == {"31393": names} | {u: [] for u in shown if u != "31393"}
+    sheet = openpyxl.load_workbook(BytesIO(files["bang-so-lieu.xlsx"]))["Sản phẩm, mô hình"]
+    assert [cell.value for cell in sheet["E"][3:]] == names
+    assert list(differences(path, key)) == []
+
+
+def test_another_index_of_evidence_than_the_frozen_one_is_named(tmp_path: Path) -> None:
+    mine = [UnitEvidence(unit="31393", reviews={"2023-07:X5": "accepted"})]
+    position = EvidencePosition(events=1, files=0, sha256=index_hash(mine))
+    record = small_record(evidence=mine)
+    frozen = record.frozen.model_copy(update={"evidence": position})
+    path = tmp_path / "goi.zip"
+    with path.open("wb") as target:
+        build(record.model_copy(update={"frozen": frozen}), key, target)
+    assert list(differences(path, key)) == []
+    files = contents(path)
+    forged = files["data/record.json"].replace(b'X5": "accepted"', b'X5": "rejected"')
+    again = rewritten(
+        path, tmp_path / "b.zip", files | {"data/record.json": forged}, honest=True
+    )
+    assert list(differences(again, key)) == [
+        "data/record.json: the index of evidence is not the one that was frozen"
+    ]
+
+
 def test_a_total_just_below_a_threshold_is_never_shown_as_the_threshold(package: Path) -> None:
     report = text_of(contents(package)["01-bao-cao-tong-hop.pdf"])
     assert "Thị trấn Cây Dương 179,99" in report
@@ -248,6 +289,49 @@ def test_the_layout_is_that_of_decree_30() -> None:
     assert {
         font["/BaseFont"].split("+")[1][:15] for page in reader.pages for font in _fonts(page)
     } == {"LiberationSerif"}
+
+
+def test_a_decision_names_its_authority_before_the_bases_and_the_proposal_last() -> None:
+    record = record_of(frozen_period("2023"))
+    documents = {d.slug: d for d in annual_documents(figures_of(record, key))}
+    decision, letter = documents["05-du-thao-quyet-dinh"], documents["02-to-trinh"]
+    parts = (
+        "Về việc khen thưởng",
+        "CHỦ TỊCH ỦY BAN NHÂN DÂN HUYỆN PHỤNG HIỆP",
+        "Căn cứ Luật Thi đua",
+        "Theo đề nghị của Trưởng phòng Văn hóa và Thông tin.",
+        "QUYẾT ĐỊNH:",
+        "Điều 1.",
+        "- Như Điều 3;",
+    )
+    made = docx(decision, record.frozen.at)
+    for words in (text_of(pdf(decision)), words_of(made)):
+        places = [words.index(part) for part in parts]
+        assert places == sorted(places)
+    assert letter.recipients[0] == "Như trên"
+
+
+def words_of(docx_file: bytes) -> str:
+    """All text of a DOCX in the order of the page, tables included."""
+    body = python_docx.Document(BytesIO(docx_file)).element.body
+    return " ".join(
+        "".join(t.text or "" for t in p.iter(qn("w:t"))) for p in body.iter(qn("w:p"))
+    )
+
+
+def test_a_short_table_stays_on_one_page_and_a_long_one_breaks_between_rows() -> None:
+    columns = [Column(title="Đơn vị", width=50), Column(title="Thành tích", width=50)]
+    short = Table(columns=columns, rows=[["Xã", "Chữ"]] * 24)
+    assert short.whole
+    assert not Table(columns=columns, rows=[["Xã", "Chữ"]] * 25).whole
+    assert not Table(columns=columns, rows=[["Xã", "Chữ " * 300]]).whole
+    document = sample().model_copy(
+        update={"blocks": [Paragraph(text="Chữ đệm."), Paragraph(text="Chữ dẫn."), short]}
+    )
+    made = python_docx.Document(BytesIO(docx(document, small_record().frozen.at)))
+    table = next(t for t in made.tables if t.style is not None and t.style.name == "Table Grid")
+    kept = [row.cells[0].paragraphs[0].paragraph_format.keep_with_next for row in table.rows]
+    assert kept == [True] * 24 + [None]
 
 
 def _fonts(page: Any) -> list[Any]:

@@ -1,50 +1,28 @@
 """A signed copy of a document: added beside the others, shown as intact, and named when it is not."""
 
-from datetime import timedelta
+import hashlib
 from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
-from cryptography.hazmat.primitives.serialization.pkcs12 import serialize_key_and_certificates
-from cryptography.x509.oid import NameOID
 
 from services.reports.render.archive import Archive
 from services.reports.render.docx import sample
 from services.reports.render.pdf import pdf
-from services.reports.render.signing import SigningError, add_signed, signatures_in
-from services.runtime.clock import wall_now
+from services.reports.render.signing import (
+    SigningError,
+    add_signed,
+    signatures_in,
+    unsigned_sha256,
+)
+from tests.support.certificates import PASSWORD, make_certificate
 
 pytest.importorskip("pyhanko")
-PASSWORD = "sample"  # noqa: S105 - of a certificate made here
 
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> Path:
-    key = rsa.generate_private_key(65_537, 2_048)
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Cơ quan mẫu")])
-    usage = x509.KeyUsage(True, True, False, False, False, False, False, False, False)  # noqa: FBT003
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(wall_now() - timedelta(days=1))
-        .not_valid_after(wall_now() + timedelta(days=1))
-        .add_extension(usage, critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    path = tmp_path / "key.p12"
-    path.write_bytes(
-        serialize_key_and_certificates(
-            b"sample", key, made, None, BestAvailableEncryption(PASSWORD.encode())
-        )
-    )
-    return path
+    return make_certificate(tmp_path)
 
 
 @pytest.fixture
@@ -61,7 +39,11 @@ def test_a_signed_copy_is_intact_and_of_the_packages_document(
     package: Path, certificate: Path
 ) -> None:
     assert list(signatures_in(package)) == []
+    published = hashlib.sha256(package.read_bytes()).hexdigest()
+    assert unsigned_sha256(package) == published
     assert add_signed(package, "02-to-trinh", certificate, PASSWORD) == "signed/02-to-trinh.pdf"
+    assert hashlib.sha256(package.read_bytes()).hexdigest() != published
+    assert unsigned_sha256(package) == published
     (line,) = signatures_in(package)
     assert "signature intact, of this package's document, by Common Name: Cơ quan mẫu" in line
 

@@ -4,7 +4,7 @@ import unicodedata
 
 import pytest
 
-from services.intake.portal.domain.names import Aliases, bare, key_of
+from services.intake.domain.names import Aliases, bare, key_of
 
 NAMES = {"31420": "Xã Hòa Mỹ", "31423": "Xã Hòa An", "31399": "Xã Tân Bình"}
 
@@ -65,3 +65,14 @@ def test_an_alias_of_the_source_comes_before_one_for_all() -> None:
 def test_an_alias_that_is_corrected_leaves_nothing_behind() -> None:
     aliases = known(("UBND xã Mới", "31399"), ("UBND xã Mới", "31420"))
     assert aliases.unit("dvc", "UBND xã Mới") == "31420"
+
+
+@pytest.mark.parametrize("said", ["31399", "H30.31399", "3139", " 31399 ", "31339"])
+def test_a_code_that_is_alike_is_suggested_and_never_taken(said: str) -> None:
+    aliases = known()
+    assert ("31399", "code") in [(s.unit, s.why) for s in aliases.suggest(said, NAMES)]
+    assert aliases.unit("dvc", said) is None
+
+
+def test_a_code_of_nobody_suggests_nothing() -> None:
+    assert known().suggest("99999", NAMES) == []

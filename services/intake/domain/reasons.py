@@ -1,5 +1,6 @@
 """Why an item was not taken, in Vietnamese and in English: which field, what was found, what was expected."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +9,7 @@ from pydantic_core import ErrorDetails
 
 SHOWN = 40
 """Characters of a wrong value that an answer repeats; fields that might name a person are never repeated."""
+UNITS_SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,17 @@ def foreign(source: str) -> Reason:
         "source",
         f"source: tài khoản này chỉ gửi được cho nguồn {source!r}",
         f"source: these credentials may only send for the source {source!r}",
+    )
+
+
+def not_granted(units: Iterable[str]) -> Reason:
+    """The sender is limited to some units, and the event bears another."""
+    granted = sorted(units)
+    shown = ", ".join(granted[:UNITS_SHOWN]) + (", …" if len(granted) > UNITS_SHOWN else "")
+    return Reason(
+        "unit",
+        f"unit: tài khoản này chỉ gửi được cho đơn vị {shown}",
+        f"unit: these credentials may only send for the units {shown}",
     )
 
 

@@ -10,7 +10,7 @@ from contracts.events import DossierRecorded
 from contracts.streams import INDICATOR
 from contracts.wire import fact_id, to_line
 from services.intake.application import shard_of
-from services.intake.portal.domain.canonical import Known, Waits, event_of
+from services.intake.portal.domain.canonical import Known, Waits, event_of, unit_of
 from services.intake.portal.domain.merging import State, merge
 from services.intake.portal.domain.messages import Fault, Message
 from services.intake.portal.domain.quality import Tally, observe
@@ -60,12 +60,43 @@ class Receiver:
     broken: set[str] = field(default_factory=set)
     """Keys of dossiers of which a broken statement waits to be mended."""
 
-    async def take(self, source: str, items: Sequence[Message | Fault]) -> list[Outcome]:
+    async def take(
+        self,
+        source: str,
+        items: Sequence[Message | Fault],
+        granted: frozenset[str] = frozenset(),
+    ) -> list[Outcome]:
         """What became of each item; returns when all of it is durable.
+
+        Where units are granted, statements about others are refused and not kept.
 
         Raises:
             JournalUnavailableError: nothing is promised; sending it all again is harmless.
         """
+        if not granted:
+            return await self._take(source, items)
+        own = await self.own_units(source, items, granted)
+        taken = iter(
+            await self._take(source, [i for i, k in zip(items, own, strict=True) if k])
+        )
+        return [
+            next(taken) if kept else Outcome(BROKEN, fault=_not_granted(item))
+            for item, kept in zip(items, own, strict=True)
+        ]
+
+    async def own_units(
+        self, source: str, items: Sequence[Message | Fault], granted: frozenset[str]
+    ) -> list[bool]:
+        """Whether each is about a granted unit: by what it says, and by what is known of its dossier."""
+        codes = {item.dossier for item in items if isinstance(item, Message)}
+        held = await self.store.find(source, codes)
+        return [
+            isinstance(item, Fault)
+            or _is_own(_units_of(source, item, held.get(item.dossier), self.known), granted)
+            for item in items
+        ]
+
+    async def _take(self, source: str, items: Sequence[Message | Fault]) -> list[Outcome]:
         messages: dict[str, list[Message]] = defaultdict(list)
         faults = [item for item in items if isinstance(item, Fault)]
         for item in items:
@@ -174,6 +205,22 @@ class Receiver:
             tally["broken"] += len(faults)
         for what, count in Count(outcome.what for outcome in outcomes).items():
             STATEMENTS.labels(what).inc(count)
+
+
+def _units_of(
+    source: str, message: Message, before: Dossier | None, known: Known
+) -> list[str | Waits]:
+    held = [] if before is None or not before.state.known else [before.state.values()]
+    said = [] if message.step else [message.fields]
+    return [unit_of(source, fields, known) for fields in [*said, *held]]
+
+
+def _is_own(units: list[str | Waits], granted: frozenset[str]) -> bool:
+    return bool(units) and all(unit in granted for unit in units)
+
+
+def _not_granted(item: Message | Fault) -> Fault:
+    return Fault("", "other_unit", item.dossier, {})
 
 
 def _outcome(item: Message | Fault, changes: dict[str, _Change]) -> Outcome:

@@ -4,7 +4,7 @@ import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from contracts.plan import Plan, Procedure
 from services.intake.portal.domain.canonical import Known
@@ -17,6 +17,10 @@ from services.runtime.mongo import Collection, Database, Document
 log = get_logger(__name__)
 PreviewPlan = Callable[[Plan, datetime], Awaitable[list[Move]]]
 PublishPlan = Callable[[Plan], Awaitable[object]]
+
+
+LONGEST_PREVIEW = timedelta(minutes=15)
+"""A draft that is computed for longer was interrupted."""
 
 
 class DraftError(Exception):
@@ -100,12 +104,13 @@ class CatalogueDesk:
 
     async def find(self, number: str) -> Document | None:
         """A draft, with what it would move."""
-        return await self._drafts.find_one({"_id": number})
+        found = await self._drafts.find_one({"_id": number})
+        return None if found is None else _alive(found)
 
     async def newest(self) -> list[Document]:
         """The latest drafts."""
         found = self._drafts.find({}, {"catalogue": 0}).sort("at", -1).limit(10)
-        return await found.to_list(None)
+        return [_alive(one) for one in await found.to_list(None)]
 
     def differences(self, draft: Document) -> list[Difference]:
         """What changes, procedure by procedure, against the version that the draft was made from."""
@@ -131,3 +136,8 @@ class CatalogueDesk:
         await self._publish(plan)
         await self._tell(number, state="applied")
         return plan
+
+
+def _alive(draft: Document) -> Document:
+    overdue = wall_now() - draft["at"] > LONGEST_PREVIEW
+    return draft | {"state": "failed"} if draft["state"] == "computing" and overdue else draft

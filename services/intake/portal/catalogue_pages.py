@@ -114,6 +114,7 @@ class CataloguePages:
             request,
             "draft.html",
             draft=found,
+            since=_day(found["since"] or ""),
             differences=self._desk.differences(found),
             may_change=who.has(Role.REVIEWER),
             error=error,

@@ -38,6 +38,16 @@ class Cause:
     since: datetime
     sources: tuple[str, ...] = ()
 
+    def with_(self, other: "Cause") -> "Cause":
+        """Both together: merged dossiers and events may wait for the same."""
+        return Cause(
+            self.kind,
+            self.value,
+            self.waiting + other.waiting,
+            min(self.since, other.since),
+            tuple(sorted({*self.sources, *other.sources})),
+        )
+
     @property
     def days(self) -> int:
         """For how many real days it has waited."""
@@ -85,7 +95,8 @@ class Desk:
     async def load_aliases(self) -> None:
         """Know the aliases as they are now."""
         self._said_at = await self._aliases.newest()
-        self._receiver.known.aliases = await self._aliases.known()
+        aliases = await self._aliases.known()
+        self._receiver.known.aliases = self._intake.directory.aliases = aliases
 
     async def follow_aliases(self) -> int:
         """What waited for a new word is told now, and what was told otherwise is corrected; returns how many."""
@@ -94,12 +105,15 @@ class Desk:
         names = await self._aliases.keys_since(self._said_at)
         await self.load_aliases()
         told = await self._receiver.review({"name": {"$in": names}})
-        told += await self._receiver.review({"waits": {"$gte": "alias ", "$lt": "alias!"}})
+        for kind in ("alias", "unit"):
+            waiting = {"$gte": f"{kind} ", "$lt": f"{kind}!"}
+            told += await self._receiver.review({"waits": waiting})
+        told += await self._intake.review_quarantine()
         log.info("aliases changed", aliases=len(names), events=told)
         return told
 
     async def add_aliases(self, aliases: Sequence[Alias], by: str) -> int:
-        """Say which units some names mean; returns how many dossiers are told because of it."""
+        """Say which units some names mean; returns how many dossiers and events are told because of it."""
         await self._aliases.add(aliases, by)
         return await self.follow_aliases()
 
@@ -114,8 +128,12 @@ class Desk:
 
     async def causes(self) -> list[Cause]:
         """What somebody must fix, what waits longest first; of each collection the causes that most wait for."""
-        found = [cause for place in self._waiting() for cause in await self._grouped(*place)]
-        return sorted(found, key=lambda cause: cause.since)
+        found: dict[tuple[str, str], Cause] = {}
+        for place in self._waiting():
+            for cause in await self._grouped(*place):
+                known = found.get((cause.kind, cause.value))
+                found[cause.kind, cause.value] = cause if known is None else known.with_(cause)
+        return sorted(found.values(), key=lambda cause: cause.since)
 
     async def total(self) -> tuple[int, datetime | None]:
         """(how much waits, since when the oldest does)."""

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from pymongo import UpdateOne
 
-from services.intake.portal.domain.names import Aliases, key_of
+from services.intake.domain.names import Aliases, key_of
 from services.runtime.clock import wall_now
 from services.runtime.mongo import Collection, Database, write_all
 

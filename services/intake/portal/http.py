@@ -15,6 +15,7 @@ from services.intake.http import (
     UNAVAILABLE,
     Endpoint,
     Refusal,
+    RefusedError,
     read_body,
     refusal_of,
 )
@@ -23,7 +24,7 @@ from services.intake.portal.domain import words
 from services.intake.portal.domain.dialects import milliseconds
 from services.intake.portal.domain.envelopes import Envelope, EnvelopeError, opened
 from services.intake.portal.domain.national import read_item
-from services.intake.portal.trust import SESSION_SECONDS, Trust
+from services.intake.portal.trust import DEFAULT_SOURCE, SESSION_SECONDS, Trust
 from services.runtime.access.rules import access, everybody
 from services.runtime.auth import AuthError, Role
 from services.runtime.journal import JournalUnavailableError
@@ -54,7 +55,7 @@ def national_door(receiver: Receiver, trust: Trust) -> Endpoint:
             return _refused(error)
         except PyMongoError:
             return _transport(UNAVAILABLE)
-        except (Refusal, JournalUnavailableError) as error:
+        except (RefusedError, JournalUnavailableError) as error:
             return _transport(refusal_of(error))
 
     return national
@@ -63,14 +64,15 @@ def national_door(receiver: Receiver, trust: Trust) -> Endpoint:
 async def _national(request: Request, receiver: Receiver, trust: Trust) -> Response:
     body = await read_body(request)
     envelope = _opened(request, body)
-    source = await trust.source_of(request, "" if envelope is None else envelope.session)
+    sender = await trust.enter(request, "" if envelope is None else envelope.session)
+    source = sender.source or DEFAULT_SOURCE
     await trust.admit(request, source, body)
     envelope = envelope or opened(body, request.query_params)
     if len(envelope.items) > MOST_EVENTS:
-        raise TOO_LARGE
+        raise RefusedError(TOO_LARGE)
     now = milliseconds(receiver.clock.now())
     items = [read_item(item, envelope.service, now) for item in envelope.items]
-    outcomes = await receiver.take(source, items)
+    outcomes = await receiver.take(source, items, sender.units)
     return _answer(request, outcomes, [getattr(item, "dossier", "") for item in items])
 
 
@@ -164,8 +166,8 @@ def login_door(trust: Trust) -> Endpoint:
             session = await trust.sign_in(wanted.username, wanted.password)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             session = None
-        except Refusal as error:
-            return _transport(error)
+        except RefusedError as error:
+            return _transport(error.refusal)
         if session is None:
             said = ("Sai tên hoặc mật khẩu.", "Wrong name or password.")
             answer = {"session": "", "error_code": WRONG_LOGIN, "message": _in(request, said)}

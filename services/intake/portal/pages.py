@@ -7,11 +7,11 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from services.intake.domain.names import ANY_SOURCE
 from services.intake.portal import showing
 from services.intake.portal.desk import Desk
 from services.intake.portal.directory import Alias
 from services.intake.portal.domain.canonical import Known
-from services.intake.portal.domain.names import ANY_SOURCE
 from services.intake.portal.qualities import QualityStore
 from services.intake.portal.trust import NAME
 from services.runtime.access.guard import Guard
@@ -113,6 +113,7 @@ _TOOLS: tuple[Callable[..., object], ...] = (
     showing.kind_words,
     showing.kind_advice,
     showing.fault_words,
+    showing.cell_words,
     showing.suggestions,
     showing.waited,
     showing.indicators,

@@ -144,7 +144,7 @@ class Puller:
             PULLS.labels(source, "fetched").inc()
             facts = {"failures": 0, "error": "", "items": items, "tried_at": wall_now()}
             await self.store.tell(source, **facts)
-        chance = random.random()  # noqa: S311 - so that sources do not march in step
+        chance = random.random()  # noqa: S311  # nosec B311  # so that sources do not march in step
         due.at = monotonic_seconds() + max(wait, waits_after(api, due.failures, chance))
 
     async def fetch(self, source: str, api: Api) -> int:

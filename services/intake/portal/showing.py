@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from services.intake.domain.names import ANY_SOURCE, Suggestion
 from services.intake.portal.desk import ALERT_DAYS, Cause
 from services.intake.portal.domain.canonical import Known
 from services.intake.portal.domain.catalogue import RowFault
 from services.intake.portal.domain.dialects import moment
-from services.intake.portal.domain.names import ANY_SOURCE, Suggestion
+from services.intake.portal.domain.national import DOSSIER, STEP
 from services.intake.portal.domain.words import RULES, letter
 from services.runtime.clock import wall_now
 from services.runtime.web.i18n import Words
@@ -28,6 +29,8 @@ _INSTANTS = frozenset(
         "step_at",
     ]
 )
+_OURS = {name: ours for table in (DOSSIER, STEP) for name, (ours, _) in table.items()}
+_OURS["MaHoSo"] = "dossier"
 ENOUGH = 20
 """So many statements that all say the same are odd."""
 
@@ -64,7 +67,10 @@ def kind_advice(words: Words, kind: str) -> str:
     return {
         "alias": _("Chọn đơn vị mà tên này chỉ. Hồ sơ đang chờ được tính ngay."),
         "procedure": _("Bổ sung thủ tục vào danh mục. Hồ sơ đang chờ được tính ngay."),
-        "unit": _("Công bố phiên bản kế hoạch có đơn vị này, hoặc báo nơi gửi sửa mã."),
+        "unit": _(
+            "Chọn đơn vị mà mã này chỉ, công bố phiên bản kế hoạch có đơn vị này, "
+            "hoặc báo nơi gửi sửa mã."
+        ),
         "indicator": _("Công bố phiên bản kế hoạch có tiêu chí này, hoặc báo nơi gửi sửa mã."),
         "plan": _("Công bố kế hoạch, hoặc báo nơi gửi sửa mã."),
         "broken": _("Báo nơi gửi sửa và gửi lại. Hồ sơ đúng đến thì mục này tự hết."),
@@ -77,7 +83,26 @@ def fault_words(words: Words, value: str) -> str:
     name, _, code = value.rpartition(" ")
     vi, en = RULES.get(code, (code, code))
     said = vi if words.lang == "vi" else en
-    return f"{name}: {said}" if name else said
+    ours = _column_names(words).get(_OURS.get(name, ""))
+    called = f"{ours} ({name})" if ours else name
+    return f"{called}: {said}" if name else said
+
+
+def cell_words(words: Words, field: str, code: str) -> str:
+    """What is wrong with a cell of a sheet, and what may stand there."""
+    _ = words.gettext
+    known = {
+        "status": _("không nhận ra: ghi như “đang xử lý”, “yêu cầu bổ sung”, “đã trả kết quả”"),
+        "channel": _("không nhận ra: ghi “trực tuyến”, “trực tiếp” hoặc “bưu chính”"),
+        "paid_online": _("không nhận ra: ghi “có” hoặc “không”"),
+        "satisfaction": _(
+            "không nhận ra: ghi “rất hài lòng”, “hài lòng” hoặc “không hài lòng”"
+        ),
+        "received_at": _("không phải ngày: ghi như 05/07/2023 hoặc 05/07/2023 08:30"),
+    }
+    if code == "code" and field in known:
+        return known[field]
+    return known["received_at"] if code == "instant" else fault_words(words, f" {code}")
 
 
 def source_name(words: Words, source: str) -> str:
@@ -92,6 +117,7 @@ def suggestions(words: Words, known: Known, name: str) -> list[tuple[Suggestion,
         "bare": _("chỉ khác dấu hoặc cách viết"),
         "alias": _("nguồn khác đã dùng tên này"),
         "like": _("tên gần giống"),
+        "code": _("mã gần giống"),
     }
     return [(one, why[one.why]) for one in known.aliases.suggest(name, known.agencies)]
 
@@ -216,6 +242,8 @@ def _column_names(words: Words) -> dict[str, str]:
         "paid_online": _("Thanh toán trực tuyến"),
         "digitised": _("Số hóa thành phần"),
         "satisfaction": _("Mức độ hài lòng"),
+        "refused_at": _("Ngày từ chối"),
+        "step_at": _("Thời điểm xử lý"),
     }
 
 

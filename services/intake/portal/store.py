@@ -9,9 +9,10 @@ from datetime import datetime
 from pymongo import ASCENDING, InsertOne, ReplaceOne, UpdateOne
 from pymongo.errors import BulkWriteError
 
+from services.intake.domain.names import key_of
+from services.intake.portal.domain.canonical import said_of
 from services.intake.portal.domain.merging import State
 from services.intake.portal.domain.messages import Fault
-from services.intake.portal.domain.names import key_of
 from services.runtime.clock import wall_now
 from services.runtime.mongo import (
     DUPLICATE_KEY,
@@ -163,8 +164,8 @@ def _write(dossier: Dossier, mark: str) -> InsertOne[Document] | ReplaceOne[Docu
         "since": dossier.since,
         "write": mark,
     }
-    if (name := state.value("agency")) is not None:
-        stored["name"] = key_of(str(name))
+    if state.known:
+        stored["name"] = key_of(said_of(state.values())[1])
     if (twin := twin_of(dossier)) is not None:
         stored["twin"] = twin
     if not dossier.write:

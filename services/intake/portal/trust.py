@@ -14,7 +14,7 @@ from argon2.exceptions import Argon2Error, InvalidHashError
 from pymongo.errors import DuplicateKeyError, PyMongoError
 from starlette.requests import Request
 
-from services.intake.http import Refusal
+from services.intake.http import Refusal, RefusedError, Sender
 from services.runtime.access.guard import Guard
 from services.runtime.auth import AuthError, Principal, Role, bearer
 from services.runtime.clock import monotonic_seconds, wall_now
@@ -37,14 +37,57 @@ NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,62}\Z")
 
 
 class SourceRefusedError(AuthError):
-    """A source's session, signature or certificate is not good; it says which."""
+    """A source's session, signature or certificate is not good; its kinds say which."""
 
-    def __init__(self, code: str, vi: str, en: str, status: int = 401) -> None:
-        super().__init__(code)
-        self.code, self.vi, self.en, self.status = code, vi, en, status  # type: ignore[misc]
 
-    def __str__(self) -> str:
-        return self.en
+class SourceSessionEndedError(SourceRefusedError):
+    """No such session, or no longer."""
+
+    code = "session_ended"
+    vi = "Phiên đăng nhập không đúng hoặc đã hết hạn: hãy đăng nhập lại."
+    en = "The session is not good or has ended: sign in again."
+
+
+class SignatureMissingError(SourceRefusedError):
+    """The source must sign, and did not."""
+
+    code = "signature_missing"
+    vi = "Nguồn này phải ký từng lần gửi: thiếu X-Thidua-Timestamp hoặc X-Thidua-Signature."
+    en = "This source must sign what it sends: X-Thidua-Timestamp or X-Thidua-Signature is missing."
+
+
+class SignatureStaleError(SourceRefusedError):
+    """The signature's time is too far off."""
+
+    code = "signature_stale"
+    vi = "Chữ ký đã quá 5 phút: hãy chỉnh đồng hồ và ký lại."
+    en = "The signature is more than five minutes off: set the clock and sign again."
+
+
+class SignatureWrongError(SourceRefusedError):
+    """Signed with another secret, or something else was signed."""
+
+    code = "signature_wrong"
+    vi = "Chữ ký không khớp với nội dung."
+    en = "The signature does not match the content."
+
+
+class SignatureUsedError(SourceRefusedError):
+    """A signature is good once."""
+
+    status = 409
+    code = "signature_used"
+    vi = "Chữ ký này đã dùng một lần: hãy ký lại với thời điểm mới."
+    en = "This signature was used before: sign again with a new timestamp."
+
+
+class CertificateWrongError(SourceRefusedError):
+    """The client's certificate is another's, or there is none."""
+
+    status = 403
+    code = "certificate_wrong"
+    vi = "Chứng thư không phải của nguồn này."
+    en = "The certificate is not this source's."
 
 
 def too_fast(seconds: int) -> Refusal:
@@ -60,38 +103,6 @@ def too_fast(seconds: int) -> Refusal:
 
 SESSION_MARK = "phien-"
 """A session's secret begins so, and no signed token does."""
-SESSION_ENDED = SourceRefusedError(
-    "session_ended",
-    "Phiên đăng nhập không đúng hoặc đã hết hạn: hãy đăng nhập lại.",
-    "The session is not good or has ended: sign in again.",
-)
-UNSIGNED = SourceRefusedError(
-    "signature_missing",
-    "Nguồn này phải ký từng lần gửi: thiếu X-Thidua-Timestamp hoặc X-Thidua-Signature.",
-    "This source must sign what it sends: X-Thidua-Timestamp or X-Thidua-Signature is missing.",
-)
-STALE = SourceRefusedError(
-    "signature_stale",
-    "Chữ ký đã quá 5 phút: hãy chỉnh đồng hồ và ký lại.",
-    "The signature is more than five minutes off: set the clock and sign again.",
-)
-FORGED = SourceRefusedError(
-    "signature_wrong",
-    "Chữ ký không khớp với nội dung.",
-    "The signature does not match the content.",
-)
-REPLAYED = SourceRefusedError(
-    "signature_used",
-    "Chữ ký này đã dùng một lần: hãy ký lại với thời điểm mới.",
-    "This signature was used before: sign again with a new timestamp.",
-    409,
-)
-CERTIFICATE = SourceRefusedError(
-    "certificate_wrong",
-    "Chứng thư không phải của nguồn này.",
-    "The certificate is not this source's.",
-    403,
-)
 
 
 @dataclass(slots=True)
@@ -109,13 +120,14 @@ class Bucket:
         """One more request.
 
         Raises:
-            Refusal: not yet.
+            RefusedError: not yet.
         """
         now = monotonic_seconds()
         gained = (now - self.at) * self.per_minute / 60
         self.left, self.at = min(float(self.per_minute), self.left + gained), now
         if self.left < 1:
-            raise too_fast(max(1, math.ceil((1 - self.left) * 60 / self.per_minute)))
+            seconds = math.ceil((1 - self.left) * 60 / self.per_minute)
+            raise RefusedError(too_fast(max(1, seconds)))
         self.left -= 1
 
 
@@ -229,29 +241,23 @@ class Trust:
             except PyMongoError:
                 log.warning("sources cannot be read; the known ones hold")
 
-    async def enter(self, request: Request) -> str | None:
-        """The source that a sender is bound to; None: a plain token, which may speak for any.
-
-        Raises:
-            AuthError: nobody that may.
-        """
-        name = await self.source_of(request)
-        return None if name == DEFAULT_SOURCE else name
-
-    async def source_of(self, request: Request, session: str = "") -> str:
-        """Which source sends a request: by certificate, token, or session.
+    async def enter(self, request: Request, session: str = "") -> Sender:
+        """Who sends a request: known by certificate, token, or session. A plain token is bound to no source.
 
         Raises:
             AuthError: nobody that may.
         """
         if (name := self._by_certificate(request)) is not None:
-            return name
+            return Sender(name)
         token = bearer(request)
         if token is None and session:
-            return await self._by_session(session)
+            return Sender(await self._by_session(session))
         if token is not None and token.startswith(SESSION_MARK):
-            return await self._by_session(token)
-        return source_named(await self._guard.require(request, Role.PORTAL))
+            return Sender(await self._by_session(token))
+        principal = await self._guard.require(request, Role.PORTAL)
+        name = source_named(principal)
+        units = principal.grants.get(Role.PORTAL, frozenset())
+        return Sender(None if name == DEFAULT_SOURCE else name, units)
 
     def _by_certificate(self, request: Request) -> str | None:
         subject = request.headers.get(self._subject_header, "") if self._subject_header else ""
@@ -265,12 +271,12 @@ class Trust:
         if found is None:
             found = await self._store.session(secret)
             if found is None:
-                raise SESSION_ENDED
+                raise SourceSessionEndedError
             if len(self._sessions) >= REMEMBERED_SESSIONS:
                 del self._sessions[next(iter(self._sessions))]
             self._sessions[secret] = found
         if found[1] <= wall_now():
-            raise SESSION_ENDED
+            raise SourceSessionEndedError
         return found[0]
 
     async def admit(self, request: Request, name: str, body: bytes) -> None:
@@ -278,15 +284,15 @@ class Trust:
 
         Raises:
             AuthError: its source is closed, or its certificate or signature is not good.
-            Refusal: it sends faster than it may.
+            RefusedError: it sends faster than it may.
         """
         source = self.sources.get(name)
         if source is None:
             return
         if source.disabled:
-            raise SESSION_ENDED
+            raise SourceSessionEndedError
         if source.certificate and self._by_certificate(request) != name:
-            raise CERTIFICATE
+            raise CertificateWrongError
         self.slow_down(name, source.per_minute)
         if source.signed:
             await self._check_signature(request, source, body)
@@ -295,7 +301,7 @@ class Trust:
         """Count one request against a limit.
 
         Raises:
-            Refusal: it is reached.
+            RefusedError: it is reached.
         """
         bucket = self._buckets.get(key)
         if bucket is None or bucket.per_minute != per_minute:
@@ -308,20 +314,20 @@ class Trust:
         timestamp = request.headers.get(TIMESTAMP, "")
         signature = request.headers.get(SIGNATURE, "").removeprefix("sha256=").lower()
         if not timestamp.isdecimal() or not timestamp.isascii() or not signature:
-            raise UNSIGNED
+            raise SignatureMissingError
         if len(timestamp) > 11 or abs(wall_now().timestamp() - int(timestamp)) > WINDOW_SECONDS:  # noqa: PLR2004 - digits of seconds
-            raise STALE
+            raise SignatureStaleError
         wanted = signature_of(source.secret, timestamp, request.url.path, body)
         if not hmac.compare_digest(signature.encode(), wanted.encode()):
-            raise FORGED
+            raise SignatureWrongError
         if not await self._store.use(f"{source.name} {wanted}"):
-            raise REPLAYED
+            raise SignatureUsedError
 
     async def sign_in(self, name: str, password: str) -> str | None:
         """A session for a source's name and password; None when they do not match.
 
         Raises:
-            Refusal: too many tries.
+            RefusedError: too many tries.
         """
         self.slow_down(f"login {name[:64]}", LOGINS_PER_MINUTE)
         source = self.sources.get(name)

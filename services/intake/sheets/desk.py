@@ -9,7 +9,7 @@ from typing import IO, cast
 
 from starlette.requests import Request
 
-from services.intake.http import Refusal
+from services.intake.http import Refusal, RefusedError
 from services.intake.sheets.store import SheetStore
 from services.runtime.auth import Principal, Role
 from services.runtime.logging import get_logger
@@ -64,13 +64,13 @@ class SheetDesk:
         """The job that imports a file.
 
         Raises:
-            Refusal: another one runs, or it is not for this person.
+            RefusedError: another one runs, or it is not for this person.
         """
         allowed = units_of(who)
         if unit is not None and allowed and unit not in allowed:
-            raise NOT_YOURS
+            raise RefusedError(NOT_YOURS)
         if self._starting:
-            raise BUSY
+            raise RefusedError(BUSY)
         self._starting = True
         try:
             await self._refuse_while_busy()
@@ -102,7 +102,7 @@ class SheetDesk:
             return
         job = await self.store.job(self._job)
         if job is not None and job["state"] == "running":
-            raise BUSY
+            raise RefusedError(BUSY)
         await running.wait()
 
     async def wait(self) -> None:
@@ -123,7 +123,7 @@ async def spooled(request: Request) -> IO[bytes]:
     """A raw body as a file without a name.
 
     Raises:
-        Refusal: it is too large.
+        RefusedError: it is too large.
     """
     file = cast("IO[bytes]", tempfile.TemporaryFile())  # noqa: SIM115 - the import closes it
     size = 0
@@ -131,7 +131,7 @@ async def spooled(request: Request) -> IO[bytes]:
         size += len(chunk)
         if size > MOST_BYTES:
             file.close()
-            raise TOO_LARGE
+            raise RefusedError(TOO_LARGE)
         await asyncio.to_thread(file.write, chunk)
     return file
 
@@ -140,11 +140,11 @@ def refuse_large(request: Request) -> None:
     """Refuse what says that it is too large.
 
     Raises:
-        Refusal: it does.
+        RefusedError: it does.
     """
     declared = request.headers.get("content-length", "0")
     if declared.isdigit() and int(declared) > MOST_BYTES + 10_000:
-        raise TOO_LARGE
+        raise RefusedError(TOO_LARGE)
 
 
 async def _limited(request: Request) -> AsyncIterator[bytes]:

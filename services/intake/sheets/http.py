@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 
-from services.intake.http import Refusal
+from services.intake.http import Refusal, RefusedError
 from services.intake.portal.domain.words import RULES, letter
 from services.intake.portal.trust import DEFAULT_SOURCE, NAME, source_named
 from services.intake.sheets.desk import IMPORTERS, SheetDesk, spooled
@@ -44,8 +44,8 @@ def sheet_api(desk: SheetDesk | None, guard: Guard | None) -> APIRouter:
             source = source_for(who, source)
             with await spooled(request) as file:
                 job = await desk.start(file, who, source, unit, dry_run=dry_run)
-        except Refusal as refusal:
-            return refusal.response()
+        except RefusedError as error:
+            return error.refusal.response()
         return JSONResponse({"job": job, "status": f"{SHEET}/{job}"}, 202)
 
     @api.get(f"{SHEET}/{{job}}", openapi_extra=_WHO, responses=_STATUS)
@@ -66,12 +66,12 @@ def source_for(who: Principal, wanted: str) -> str:
     """The source of an import; a bound sender has but one.
 
     Raises:
-        Refusal: it is no name of a source.
+        RefusedError: it is no name of a source.
     """
     if Role.PORTAL in who.grants and (bound := source_named(who)) != DEFAULT_SOURCE:
         return bound
     if not NAME.match(wanted):
-        raise SOURCE_NAME
+        raise RefusedError(SOURCE_NAME)
     return wanted
 
 

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.datastructures import FormData, UploadFile
 
-from services.intake.http import Refusal
+from services.intake.http import Refusal, RefusedError
 from services.intake.portal import showing
 from services.intake.portal.domain.canonical import Known
 from services.intake.portal.trust import DEFAULT_SOURCE
@@ -71,8 +71,8 @@ class SheetPages:
             refuse_large(request)
             async with request.form(max_files=1, max_fields=10) as form:
                 job = await self._start(who, form)
-        except Refusal as refusal:
-            return await self._form(request, refusal)
+        except RefusedError as error:
+            return await self._form(request, error.refusal)
         return RedirectResponse(f"{SHEETS}/{job}", 303)
 
     async def _start(self, who: Principal, form: FormData) -> str:
@@ -108,7 +108,7 @@ class SheetPages:
 def _file(form: FormData) -> UploadFile:
     file = form.get("file")
     if not isinstance(file, UploadFile) or not file.size:
-        raise NO_FILE
+        raise RefusedError(NO_FILE)
     return file
 
 

@@ -9,6 +9,7 @@ from fastapi import Request
 
 from services.intake.workspace.domain.duties import Duty, FormKind, PartForm
 from services.intake.workspace.domain.values import (
+    LONGEST,
     MOST_ROWS,
     ROW_FIELDS,
     Fault,
@@ -19,7 +20,6 @@ from services.intake.workspace.domain.values import (
 
 _NUMBERS = frozenset({"numerator", "denominator", "value", "dossiers"})
 _MOST = 10**9
-_LONGEST_PERSON = 40
 MOST_FIELDS = 4_000
 Typed = Mapping[str, str]
 
@@ -83,8 +83,8 @@ class _Reader:
         except ValueError:
             code = "not_a_number" if name in _NUMBERS else "not_a_date"
             said: tuple[str, ...] = ()
-            if name == "person":
-                code, said = "too_long", (str(_LONGEST_PERSON),)
+            if name in LONGEST:
+                code, said = "too_long", (str(LONGEST[name]),)
             if name == "account":
                 code = "not_yes_no"
             self._faults.append(Fault(self._indicator, f"{self._part}.{field}", code, said))
@@ -105,8 +105,8 @@ def value_in(name: str, text: str) -> Any:  # noqa: ANN401 - a number, a date, a
     """
     if name in _NUMBERS:
         return number_in(text)
-    if name == "person":
-        if len(text) > _LONGEST_PERSON:
+    if name in LONGEST:
+        if len(text) > LONGEST[name]:
             raise ValueError(text)
         return text
     if name == "account":

@@ -122,7 +122,7 @@ class Desk:
     async def draw(self, principal: Principal, count: int, seed: int) -> list[Listed]:
         """A random sample of the queue, and a record of how it was drawn: the same seed draws the same again."""
         waiting = sorted(await self.queue(principal), key=lambda w: w.key)
-        drawn = random.Random(seed).sample(waiting, min(count, len(waiting)))  # noqa: S311 - repeatable on purpose
+        drawn = random.Random(seed).sample(waiting, min(count, len(waiting)))  # noqa: S311  # nosec B311  # repeatable on purpose
         at = self.workspace.clock.now()
         keys = [w.key for w in drawn]
         await self.workspace.audit.record(

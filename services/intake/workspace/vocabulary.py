@@ -164,23 +164,26 @@ def _part_words(kind: str, part: PartValues, words: Words) -> str:
 def row_labels(kind: str, words: Words) -> dict[str, str]:
     """Field of a row -> its label."""
     _ = words.gettext
-    if kind == "articles":
-        return {"sent_on": _("Ngày gửi"), "published_on": _("Ngày đăng (nếu đã đăng)")}
-    if kind == "feedback":
-        return {
+    labels = {
+        "articles": {"sent_on": _("Ngày gửi"), "published_on": _("Ngày đăng (nếu đã đăng)")},
+        "bulletins": {"on": _("Ngày phát sóng")},
+        "deduction": {"on": _("Ngày xảy ra vụ việc")},
+        "feedback": {
             "received_on": _("Ngày nhận"),
             "due_on": _("Hạn trả lời"),
             "answered_on": _("Ngày trả lời"),
-        }
-    if kind == "roster":
-        return {
+        },
+        "roster": {
             "person": _("Mã người (không ghi tên)"),
             "account": _("Có tài khoản"),
             "dossiers": _("Số hồ sơ đã nộp"),
-        }
-    if kind == "deduction":
-        return {"on": _("Ngày xảy ra vụ việc")}
-    return {"on": _("Ngày phát sóng") if kind == "bulletins" else _("Ngày thực hiện")}
+        },
+        "things": {
+            "on": _("Ngày thực hiện"),
+            "name": _("Tên sản phẩm, mô hình (không ghi tên người)"),
+        },
+    }
+    return labels.get(kind, {})
 
 
 def row_words(kind: str, row: object, words: Words) -> list[str]:
@@ -193,7 +196,7 @@ def row_words(kind: str, row: object, words: Words) -> list[str]:
         elif isinstance(value, date):
             cells.append(words.day(value))
         else:
-            cells.append(DASH if value is None else str(value))
+            cells.append(DASH if value in (None, "") else str(value))
     return cells
 
 

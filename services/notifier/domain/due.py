@@ -36,6 +36,8 @@ class Owed:
     month: str
     due_on: date
     done_on: date | None
+    missing: tuple[str, ...] = ()
+    """Of an award dossier: the papers that are not there; empty also when none is."""
 
     @property
     def key(self) -> str:

@@ -30,7 +30,8 @@ def of_review(plan: Plan, event: ItemReviewed) -> Iterator[Occasion]:
             number = occasion_id(rule.code, plan.id, event.unit, event.id)
             yield Occasion(
                 number, rule.code, plan.id, event.unit, event.at, rule.severity,
-                month=event.month, blanks=blanks,
+                thread=f"item|{plan.id}|{event.unit}|{event.month}|{event.indicator}",
+                month=event.month, blanks=blanks, cause=event.id,
             )  # fmt: skip
 
 
@@ -47,7 +48,8 @@ def of_answer(plan: Plan, event: AppealDecided) -> Iterator[Occasion]:
         number = occasion_id(rule.code, plan.id, event.unit, event.id)
         yield Occasion(
             number, rule.code, plan.id, event.unit, event.at, rule.severity,
-            month=event.month, blanks=blanks,
+            thread=f"item|{plan.id}|{event.unit}|{event.appeal}",
+            month=event.month, blanks=blanks, cause=event.id,
         )  # fmt: skip
 
 
@@ -56,7 +58,10 @@ def of_package(plan: Plan, event: PackageChecked) -> Iterator[Occasion]:
     blanks: dict[str, Blank] = {"period": event.period, "package": event.package}
     for rule in _rules(plan, "package_ready"):
         number = occasion_id(rule.code, plan.id, "", event.id)
-        yield Occasion(number, rule.code, plan.id, "", event.at, rule.severity, blanks=blanks)
+        yield Occasion(
+            number, rule.code, plan.id, "", event.at, rule.severity,
+            thread=f"package|{plan.id}|{event.package}", blanks=blanks, cause=event.id,
+        )  # fmt: skip
 
 
 def of_plan_change(

@@ -17,7 +17,8 @@ from services.notifier.domain.conditions import (
 )
 from services.notifier.domain.due import at_time
 from services.notifier.domain.occasions import Blank, Occasion, occasion_id
-from services.notifier.domain.picture import Picture, Score
+from services.notifier.domain.picture import Picture
+from services.notifier.domain.states import Score
 
 
 class Levels:

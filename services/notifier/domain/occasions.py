@@ -30,6 +30,8 @@ class Occasion:
     month: str = ""
     blanks: Mapping[str, Blank] = field(default_factory=dict)
     fate: Fate = "raised"
+    cause: str = ""
+    """The event that states it; empty when it follows from what is owed."""
 
 
 def occasion_id(rule: str, plan: str, unit: str, subject: str) -> str:

@@ -1,13 +1,11 @@
 """The notifier's own small picture of the world: a fold of the journal's topics, any order, any number of times."""
 
-from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
-import msgspec
-
 from contracts.calendar import local_date, month_of
-from contracts.events import DossierRecorded, ReportReceived, UnitScored
+from contracts.events import DossierRecorded, ExclusionLifted, ReportReceived, UnitScored
+from contracts.packages import PackageReturned, PapersRecorded
 from contracts.plan import Plan, in_force
 from contracts.submissions import (
     AppealDecided,
@@ -19,74 +17,16 @@ from contracts.submissions import (
 from contracts.wire import content_hash
 from services.notifier.domain.conditions import Total
 from services.notifier.domain.due import Owed
-
-Order = tuple[int, datetime, int]
-FIELDS = (
-    "status",
-    "channel",
-    "service_level",
-    "fee_due",
-    "paid_online",
-    "digitised",
-    "satisfaction",
-    "procedure",
+from services.notifier.domain.reasons import Withdrawn
+from services.notifier.domain.states import (
+    FIELDS,
+    Appeal,
+    Desk,
+    Dossier,
+    Lifting,
+    Report,
+    Score,
 )
-"""What the `where` of an exclusion may ask of a dossier."""
-
-
-class Dossier(msgspec.Struct, frozen=True, gc=False):
-    """The newest state of one dossier that has a promised date."""
-
-    order: Order
-    number: str
-    unit: str
-    traits: tuple[Any, ...]
-    due_on: date | None
-    finished_on: date | None
-
-
-class Report(msgspec.Struct, frozen=True, gc=False):
-    """The newest state of one received report."""
-
-    order: Order
-    unit: str
-    month: str
-    plan: str | None
-    received_on: date | None
-    """None: rejected, so it counts nowhere."""
-
-
-@dataclass(slots=True)
-class Desk:
-    """A unit's report of a month as it waits at the reviewers' desk: its newest version."""
-
-    version: int
-    since: date
-    open: set[str]
-    decided_on: date | None = None
-    withdrawn: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Appeal:
-    """A contested line, and until when it is to be answered."""
-
-    plan: str
-    unit: str
-    month: str
-    code: str
-    due_on: date
-
-
-@dataclass(slots=True)
-class Score:
-    """A unit's newest total, and its points by indicator."""
-
-    at: datetime
-    id: str
-    points: int
-    eligible: bool
-    indicators: dict[str, int] = field(default_factory=dict)
 
 
 class Picture:
@@ -98,11 +38,15 @@ class Picture:
         self.reports: dict[str, Report] = {}
         self._reports_of: dict[tuple[str, str], set[str]] = {}
         self.desks: dict[tuple[str, str, str], Desk] = {}
-        self._reviews: dict[tuple[str, str, str], list[ItemReviewed]] = {}
         self.appeals: dict[str, Appeal] = {}
-        self.answers: dict[str, date] = {}
         self.scores: dict[tuple[str, str], Score] = {}
-        self.done_deadlines: set[str] = set()
+        self.papers: dict[tuple[str, str, str], PapersRecorded] = {}
+        """(plan, unit, deadline) -> what was handed in."""
+        self._liftings: dict[str, Lifting] = {}
+        self._liftings_of: dict[tuple[str, str, str], set[str]] = {}
+        self._verdicts: dict[tuple[str, ...], dict[str, ItemReviewed | AppealDecided]] = {}
+        self.undone: dict[str, Withdrawn] = {}
+        """Events that told something which a later event took back, and why it holds no more."""
         self.touched: set[str] = set()
         """Keys of owed things that may have changed."""
         self.scored: set[tuple[str, str]] = set()
@@ -196,36 +140,76 @@ class Picture:
         ]
         return min(days, default=None)
 
+    def lift(self, key: str, event: ExclusionLifted, line: bytes) -> None:
+        """An exclusion is lifted, or holds after all."""
+        order = event.version, event.occurred_at, content_hash(line)
+        old = self._liftings.get(key)
+        if old is not None and old.order >= order:
+            return
+        place = event.unit, event.month, event.rule
+        new = Lifting(order, event.plan, place, event.state == "verified", event.reason)
+        self._liftings[key] = new
+        for unit, month, rule in {place, place if old is None else old.place}:
+            self._liftings_of.setdefault((unit, month, rule), set()).add(key)
+            for plan in self.plans:
+                self.touched.add(f"report|{plan}|{unit}|{month}")
+                self.touched.add(f"overdue|{plan}|{unit}|{month}|{rule}")
+
+    def lifted(self, plan: str, unit: str, month: str, rule: str) -> bool:
+        """Whether the office decided that this exclusion does not hold, whatever causes it."""
+        return any(
+            one.holds and one.place == (unit, month, rule) and one.plan in {None, plan}
+            for key in self._liftings_of.get((unit, month, rule), ())
+            for one in (self._liftings[key],)
+        )
+
     def submission(self, event: SubmissionMade | SubmissionWithdrawn) -> None:
         """A unit handed in its report, or took it back."""
         place = event.plan, event.unit, event.month
         desk = self.desks.get(place)
+        since = local_date(event.at)
         if isinstance(event, SubmissionWithdrawn):
             if desk is None or desk.version <= event.version:
-                self.desks[place] = Desk(event.version, local_date(event.at), set(), None, True)  # noqa: FBT003
+                self.desks[place] = Desk(event.version, since, (), withdrawn=True)
         elif desk is None or desk.version < event.version:
-            self.desks[place] = Desk(event.version, local_date(event.at), set(event.indicators))
-            for review in self._reviews.get(place, []):
-                self._decide(review)
-        self.touched.add(f"review|{event.plan}|{event.unit}|{event.month}")
+            self.desks[place] = Desk(event.version, since, tuple(event.indicators))
+        self.touched.add("|".join(("review", *place)))
 
     def review(self, event: ItemReviewed) -> None:
         """The standing office decided on one item."""
-        self._reviews.setdefault((event.plan, event.unit, event.month), []).append(event)
-        self._decide(event)
-        self.touched.add(f"review|{event.plan}|{event.unit}|{event.month}")
+        place = event.plan, event.unit, event.month
+        item = *place, event.indicator
+        self._judge((*item, str(event.version)), event)
+        self.touched.add("|".join(("review", *place)))
+        self.touched.add("|".join(("item", *item)))
 
-    def _decide(self, event: ItemReviewed) -> None:
-        desk = self.desks.get((event.plan, event.unit, event.month))
-        if desk is None or desk.version != event.version:
+    def _judge(self, about: tuple[str, ...], event: ItemReviewed | AppealDecided) -> None:
+        """A verdict that a later one about the same differs from holds no more."""
+        verdicts = self._verdicts.setdefault(about, {})
+        verdicts[event.id] = event
+        later: set[str] = set()
+        for one in sorted(verdicts.values(), key=_moment, reverse=True):
+            if one.decision != "reopened" and later - {one.decision}:
+                self.undone[one.id] = Withdrawn.JUDGED_ANEW
+            later.add(one.decision)
+
+    def _last(self, *about: str) -> ItemReviewed | AppealDecided | None:
+        """The verdict that holds."""
+        return max(self._verdicts.get(about, {}).values(), key=_moment, default=None)
+
+    def send_back(self, event: PackageReturned) -> None:
+        """A package waits for no signature any more."""
+        self.undone[event.checked] = Withdrawn.SENT_BACK
+        self.touched.add(f"package|{event.plan}|{event.package}")
+
+    def hand_in(self, event: PapersRecorded) -> None:
+        """What a unit has handed in for a deadline is now so; the highest version wins."""
+        place = event.plan, event.unit, event.deadline
+        known = self.papers.get(place)
+        if known is not None and known.version >= event.version:
             return
-        if event.decision == "reopened":
-            desk.open.add(event.indicator)
-            desk.decided_on = None
-            return
-        desk.open.discard(event.indicator)
-        if not desk.open and desk.decided_on is None:
-            desk.decided_on = local_date(event.at)
+        self.papers[place] = event
+        self.touched.add("|".join(("deadline", *place)))
 
     def lodge(self, event: AppealLodged) -> None:
         """A line is contested."""
@@ -235,9 +219,10 @@ class Picture:
         self.touched.add(f"appeal|{event.plan}|{event.unit}|{event.appeal}")
 
     def answer(self, event: AppealDecided) -> None:
-        """It was answered."""
-        self.answers[event.appeal] = local_date(event.at)
+        """It was answered, or answered anew."""
+        self._judge(("appeal", event.appeal), event)
         self.touched.add(f"appeal|{event.plan}|{event.unit}|{event.appeal}")
+        self.touched.add(f"item|{event.plan}|{event.unit}|{event.appeal}")
 
     def score(self, event: UnitScored) -> None:
         """A total moved; the newest one counts."""
@@ -308,22 +293,34 @@ class Picture:
     def _owed_deadline(self, plan: str, unit: str, code: str) -> Owed | None:
         rules = self.newest(plan)
         deadline = next((d for d in rules.deadlines if d.code == code), None)
-        if deadline is None or rules.unit(unit) is None:
+        found = rules.unit(unit)
+        if deadline is None or found is None or found.bloc not in rules.reporting.blocs:
             return None
-        done = deadline.on if plan in self.done_deadlines else None
-        return Owed("deadline", plan, unit, code, "", deadline.on, done)
+        papers = self.papers.get((plan, unit, code))
+        if papers is None:
+            return Owed("deadline", plan, unit, code, "", deadline.on, None)
+        done = None if papers.missing else papers.received_on
+        missing = tuple(papers.missing)
+        return Owed("deadline", plan, unit, code, "", deadline.on, done, missing)
 
     def _owed_review(self, plan: str, unit: str, month: str) -> Owed | None:
         desk = self.desks.get((plan, unit, month))
         if desk is None or desk.withdrawn:
             return None
-        return Owed("review", plan, unit, month, month, desk.since, desk.decided_on)
+        verdicts = [
+            self._last(plan, unit, month, one, str(desk.version)) for one in desk.indicators
+        ]
+        decided = [local_date(v.at) for v in verdicts if v and v.decision != "reopened"]
+        whole = len(decided) == len(verdicts)
+        done = max(decided, default=desk.since) if whole else None
+        return Owed("review", plan, unit, month, month, desk.since, done)
 
     def _owed_answer(self, plan: str, unit: str, number: str) -> Owed | None:
         appeal = self.appeals.get(number)
         if appeal is None:
             return None
-        done = self.answers.get(number)
+        answer = self._last("appeal", number)
+        done = None if answer is None else local_date(answer.at)
         return Owed("appeal", plan, unit, number, appeal.month, appeal.due_on, done)
 
     def matches(self, key: str, where: dict[str, list[Any]]) -> bool:
@@ -334,3 +331,7 @@ class Picture:
 
 def _year(plan: Plan) -> str:
     return f"{plan.ends_on.year}"
+
+
+def _moment(verdict: ItemReviewed | AppealDecided) -> tuple[datetime, str]:
+    return verdict.at, verdict.id

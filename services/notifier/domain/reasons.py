@@ -13,7 +13,18 @@ class Dropped(StrEnum):
     SILENCED = "silenced"
     RETRACTED = "retracted_before_sending"
     TAKEN_BACK_UNTOLD = "was_never_told"
+    DONE = "done_before_sending"
     TAKEN_UP = "acknowledged_by_another"
+
+
+class Withdrawn(StrEnum):
+    """Why an alert that was told no longer holds."""
+
+    CORRECTED = "corrected"
+    LIFTED = "lifted"
+    DUE_MOVED = "due_moved"
+    JUDGED_ANEW = "judged_anew"
+    SENT_BACK = "sent_back"
 
 
 class Held(StrEnum):
@@ -23,3 +34,4 @@ class Held(StrEnum):
     QUIET = "quiet_hours"
     DIGEST = "digest"
     BUDGET = "budget"
+    ORIGINAL = "original_unsent"

@@ -20,8 +20,9 @@ from services.notifier.domain.happenings import of_plan_change
 from services.notifier.domain.levels import Levels
 from services.notifier.domain.occasions import Blank, Fate, Occasion, again, occasion_id
 from services.notifier.domain.picture import Picture
+from services.notifier.domain.reasons import Withdrawn
 
-RETRACTABLE: frozenset[Kind] = frozenset({"report", "dossier"})
+RETRACTABLE: frozenset[Kind] = frozenset({"report", "dossier", "deadline"})
 """Whose alerts can turn out to have been wrong."""
 NAMED = 20
 """Dossiers that an alert names at most."""
@@ -32,11 +33,14 @@ class Findings:
     """What one look found; written down as a whole before the next look."""
 
     occasions: list[Occasion] = field(default_factory=list)
-    retracted: list[str] = field(default_factory=list)
+    retracted: dict[str, Withdrawn] = field(default_factory=dict)
+    """Occasion -> why it holds no more."""
+    over: dict[str, bool] = field(default_factory=dict)
+    """Occasion -> whether nothing is left to do about it, where that changed."""
     levels: dict[str, str] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return bool(self.occasions or self.retracted or self.levels)
+        return bool(self.occasions or self.retracted or self.over or self.levels)
 
 
 class Watch:
@@ -48,6 +52,7 @@ class Watch:
         self._agenda = Agenda()
         self._known: dict[str, bool] = {}
         """Occasion -> whether it was retracted."""
+        self._over: set[str] = set()
         self._threads: dict[str, set[str]] = {}
         self._remembered: set[str] = set()
         """Threads from before this start: what they hang on may be gone, and nothing else would touch them."""
@@ -58,9 +63,13 @@ class Watch:
         self._plan_changes: list[tuple[Plan, Plan, datetime]] = []
         self._happened: list[Occasion] = []
 
-    def remember(self, number: str, thread: str, *, retracted: bool) -> None:
+    def remember(
+        self, number: str, thread: str, *, retracted: bool, over: bool = False
+    ) -> None:
         """An occasion that was written down before this start."""
         self._keep(number, thread, retracted=retracted)
+        if over:
+            self._over.add(number)
         if thread and not retracted:
             self._remembered.add(thread)
 
@@ -78,6 +87,8 @@ class Watch:
         before = self.picture.publish(plan)
         if before is not None:
             self._plan_changes.append((before, plan, at))
+            mine = f"overdue|{plan.id}|"
+            self.picture.touched.update(c for c in self._overdue if c.startswith(mine))
 
     def tick(self, now: datetime) -> Findings:
         """What is to be told, and taken back, as of now."""
@@ -87,17 +98,29 @@ class Watch:
             happened.extend(of_plan_change(self.picture, before, after, at))
         self._plan_changes = []
         for occasion in happened:
-            self._raise(found, occasion)
-        touched, self.picture.touched = self.picture.touched, set()
-        remembered, self._remembered = self._remembered, set()
-        counts = {key for key in remembered if key.startswith("overdue|")}
-        for key in sorted(touched | (remembered - counts) | self._agenda.due(now)):
-            counts |= self._look(found, key, now)
-        for count in sorted(counts):
-            self._look_at_count(found, count)
+            if occasion.cause not in self.picture.undone:
+                self._raise(found, occasion)
+        self._look_again(found, now)
         for occasion in self.levels.tick(now, found.levels):
             self._raise(found, occasion)
         return found
+
+    def _look_again(self, found: Findings, now: datetime) -> None:
+        """Look at everything that a fact or the time touched."""
+        touched, self.picture.touched = self.picture.touched, set()
+        known = {key for key in self._remembered if key.split("|")[1] in self.picture.plans}
+        self._remembered -= known
+        counts: set[str] = set()
+        for key in sorted(touched | known | self._agenda.due(now)):
+            match key.partition("|")[0]:
+                case "overdue":
+                    counts.add(key)
+                case "item" | "package":
+                    self._retract_undone(found, key)
+                case _:
+                    counts |= self._look(found, key, now)
+        for count in sorted(counts):
+            self._look_at_count(found, count)
 
     def excluded(self, plan: str, unit: str, today: date, month: str = "") -> bool:
         """Whether the unit is excluded, for one month or (none named) for any."""
@@ -112,6 +135,8 @@ class Watch:
     def _excluded_in(self, plan: str, unit: str, month: str, today: date) -> bool:
         bloc = _bloc(self.picture.plan_for(plan, month), unit)
         for rule in bloc.exclusions if bloc else ():
+            if self.picture.lifted(plan, unit, month, rule.code):
+                continue
             if isinstance(rule, OverdueDossiers):
                 late = self._overdue.get(f"overdue|{plan}|{unit}|{month}|{rule.code}", ())
                 if len(late) >= rule.at_least:
@@ -133,8 +158,11 @@ class Watch:
             for stage, tell in due_stages(stages, owed, now):
                 fate: Fate = "raised" if tell else "overslept"
                 self._raise(found, replace(_of_stage(stage, owed), fate=fate), owed=key)
-        if key.partition("|")[0] in RETRACTABLE:
-            self._retract_wrong(found, key, stages, owed)
+        told = self._threads.get(key)
+        if told:
+            if key.partition("|")[0] in RETRACTABLE:
+                self._retract_wrong(found, key, stages, owed)
+            self._close(found, key, told - _still_open(told, stages, owed))
         return counts
 
     def _stages(self, owed: Owed) -> list[Stage]:
@@ -148,8 +176,17 @@ class Watch:
             if WATCHES.get(rule.watch) == owed.kind
             and rule.deadline in {None, owed.subject}
             and (when := _when(rule, bloc)) is not None
+            and not (rule.watch == "report_excluded" and self._is_lifted(owed, bloc))
         ]
         return stages_of(rules, owed.due_on, plan.workdays)
+
+    def _is_lifted(self, owed: Owed, bloc: Bloc | None) -> bool:
+        """Whether the exclusion for a late report was lifted."""
+        return any(
+            self.picture.lifted(owed.plan, owed.unit, owed.month, rule.code)
+            for rule in (bloc.exclusions if bloc else ())
+            if isinstance(rule, LateReport)
+        )
 
     def _count(self, key: str, owed: Owed | None, now: datetime) -> set[str]:
         """Move a dossier into or out of the counts of overdue ones; returns those that changed."""
@@ -189,8 +226,9 @@ class Watch:
         if not isinstance(rule, OverdueDossiers) or alerts is None:
             return
         dues = sorted((due, key) for key, due in self._overdue.get(count, {}).items())
-        holding: dict[str, int] = {}
+        holding: set[str] = set()
         excluded = len(dues) >= rule.at_least
+        lifted = self.picture.lifted(plan, unit, month, code)
         for alert in alerts.rules:
             limit = {"overdue_near": rule.at_least - 1, "overdue_excluded": rule.at_least}.get(
                 alert.watch
@@ -198,8 +236,12 @@ class Watch:
             if not limit or len(dues) < limit:
                 continue
             number = occasion_id(alert.code, plan, unit, f"{month}:{code}")
-            holding[number] = limit
-            over = excluded and alert.watch == "overdue_near"
+            if lifted and alert.watch == "overdue_excluded":
+                continue
+            holding.add(number)
+            if lifted:  # what was told of a near exclusion was true; nothing is near now
+                continue
+            overtaken = excluded and alert.watch == "overdue_near"
             blanks: dict[str, Blank] = {
                 "month": month,
                 "count": limit,
@@ -212,11 +254,16 @@ class Watch:
                 found,
                 Occasion(
                     number, alert.code, plan, unit, at, alert.severity, count, month, blanks,
-                    "overslept" if over else "raised",
+                    "overslept" if overtaken else "raised",
                 ),
                 owed=count,
             )  # fmt: skip
-        self._retract(found, count, set(holding))
+        near = {a.code for a in alerts.rules if a.watch == "overdue_near"}
+        told = self._threads.get(count, set())
+        over = {n for n in told if n.partition("|")[0] in near and (excluded or lifted)}
+        self._close(found, count, over)
+        for wrong in self._wrong(count, holding):
+            self._take_back(found, wrong, Withdrawn.LIFTED if lifted else Withdrawn.CORRECTED)
 
     def _retract_wrong(
         self, found: Findings, key: str, stages: list[Stage], owed: Owed | None
@@ -232,28 +279,84 @@ class Watch:
             if rule.when is not None and rule.when.days_after is None
         }
         right |= {n for n in self._threads.get(key, ()) if n.partition("|")[0] in reminders}
-        self._retract(found, key, right)
+        for number in self._wrong(key, right):
+            self._take_back(found, number, self._why(number, owed))
 
-    def _retract(self, found: Findings, thread: str, right: set[str]) -> None:
+    def _why(self, number: str, owed: Owed | None) -> Withdrawn:
+        """Why a stage of an owed thing holds no more."""
+        if owed is None or owed.kind != "report":
+            return Withdrawn.CORRECTED
+        if number.partition("~")[0].rpartition("@")[2] != owed.due_on.isoformat():
+            return Withdrawn.DUE_MOVED
+        alerts = self.picture.newest(owed.plan).alerts
+        of_exclusion = {
+            rule.code
+            for rule in (alerts.rules if alerts else ())
+            if rule.watch == "report_excluded"
+        }
+        bloc = _bloc(self.picture.plan_for(owed.plan, owed.month), owed.unit)
+        if number.partition("|")[0] in of_exclusion and self._is_lifted(owed, bloc):
+            return Withdrawn.LIFTED
+        return Withdrawn.CORRECTED
+
+    def _close(self, found: Findings, thread: str, over: set[str]) -> None:
+        """Note about which alerts of a thread nothing is left to do; an exclusion stays until somebody takes it up."""
+        alerts = self.picture.newest(thread.split("|")[1]).alerts
+        stays = {
+            rule.code
+            for rule in (alerts.rules if alerts else ())
+            if rule.severity == "exclusion"
+        }
         for number in sorted(self._threads.get(thread, ())):
-            base = number.partition("~")[0]
-            if number not in right and base not in right and not self._known[number]:
-                self._known[number] = True
-                found.retracted.append(number)
+            is_over = number in over and number.partition("|")[0] not in stays
+            if is_over != (number in self._over):
+                found.over[number] = is_over
+                self._over ^= {number}
+
+    def _retract_undone(self, found: Findings, thread: str) -> None:
+        """Take back what a later event undid."""
+        for number in sorted(self._threads.get(thread, ())):
+            why = self.picture.undone.get(number.split("|", 3)[3])
+            if why is not None:
+                self._take_back(found, number, why)
+
+    def _wrong(self, thread: str, right: set[str]) -> list[str]:
+        """What was told in a thread and is not right any more, also when it came true more than once."""
+        return [
+            number
+            for number in sorted(self._threads.get(thread, ()))
+            if number not in right and number.partition("~")[0] not in right
+        ]
+
+    def _take_back(self, found: Findings, number: str, why: Withdrawn) -> None:
+        if not self._known[number]:
+            self._known[number] = True
+            found.retracted[number] = why
 
     def _raise(self, found: Findings, occasion: Occasion, *, owed: str = "") -> None:
-        number = occasion.id
+        number, thread = occasion.id, owed or occasion.thread
         while self._known.get(number):
             number = again(number)
         if number in self._known:
             return
-        self._keep(number, owed, retracted=False)
-        found.occasions.append(replace(occasion, id=number, thread=owed))
+        self._keep(number, thread, retracted=False)
+        found.occasions.append(replace(occasion, id=number, thread=thread))
 
 
 def _bloc(plan: Plan, unit: str) -> Bloc | None:
     found = plan.unit(unit)
     return None if found is None else plan.bloc(found.bloc)
+
+
+def _still_open(told: set[str], stages: list[Stage], owed: Owed | None) -> set[str]:
+    """The latest of the stages that were told, while the thing is not done: it has overtaken the others."""
+    if owed is None or owed.done_on is not None:
+        return set()
+    ids = [_of_stage(stage, owed).id for stage in stages]
+    latest = max(
+        (ids.index(b) for n in told if (b := n.partition("~")[0]) in ids), default=None
+    )
+    return set() if latest is None else {n for n in told if n.partition("~")[0] == ids[latest]}
 
 
 def _when(rule: AlertRule, bloc: Bloc | None) -> When | None:
@@ -283,7 +386,7 @@ def _blanks(stage: Stage, owed: Owed) -> Mapping[str, Blank]:
     named: dict[Kind, dict[str, Blank]] = {
         "report": {},
         "dossier": {"dossier": owed.subject},
-        "deadline": {"deadline": owed.subject},
+        "deadline": {"deadline": owed.subject, "missing": list(owed.missing)},
         "review": {},
         "appeal": {"appeal": owed.subject},
     }

@@ -6,18 +6,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from prometheus_client import Counter
-
 from contracts.calendar import local_date
 from contracts.plan import AlertRule, Alerts, Plan
 from services.notifier.domain.hours import after_working_hours
 from services.notifier.domain.reasons import Dropped, Held
 from services.notifier.domain.watch import Watch
 from services.notifier.pipeline.compose import Composer, Item, Signer, subject_of
-from services.notifier.pipeline.dedupe import Form, notice_id
 from services.notifier.pipeline.group import Letter, grouped, message_id, over_budget
 from services.notifier.pipeline.mute import mutes, next_digest, quiet_until, silenced_by
-from services.notifier.pipeline.route import Contact, Directory
+from services.notifier.pipeline.notices import DROPPED, dropped_of, follow_up, notice_of
+from services.notifier.pipeline.route import Contact, Directory, as_contact
 from services.notifier.settings import NotifierSettings
 from services.notifier.store import NotifierStore
 from services.notifier.wording import Wording
@@ -26,10 +24,8 @@ from services.runtime.mongo import Document
 from services.runtime.web.formats import Lang
 from services.runtime.web.i18n import Words
 
-DROPPED = Counter(
-    "notifier_dropped_notices", "Notices that were not told, by reason.", ["reason"]
-)
 TOLD = frozenset({"mailed", "accepted", "failed"})
+OWED = frozenset({"report", "dossier", "deadline", "review", "appeal"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +54,13 @@ class Line:
     async def run(self, now: datetime, *, found: bool) -> None:
         """Every stage once; `found`: there may be new occasions."""
         await self._read_contacts()
+        if self._first:
+            await (
+                self._store.adopt_mails()
+            )  # before retractions, to which they would look untold
         if found or self._first:
             await self.route(now)
             await self.route_retractions(now)
-            await self._store.adopt_mails()
             self._first = False
         await self.route_acknowledgements(now)
         if self._tools.settings.escalations:
@@ -101,17 +100,17 @@ class Line:
     def _notices_of(self, occasion: Document, now: datetime) -> list[Document]:
         found = self._rule(occasion)
         if found is None:
-            return [_dropped(occasion, Dropped.NO_RULE, now)]
+            return [dropped_of(occasion, Dropped.NO_RULE, now)]
         plan, alerts, rule = found
         contacts = self._directory.recipients(plan, rule, occasion["unit"])
         if not contacts:
-            return [_dropped(occasion, Dropped.NO_CONTACT, now)]
+            return [dropped_of(occasion, Dropped.NO_CONTACT, now)]
         ready = now + timedelta(minutes=alerts.window_minutes)
         reason = Held.WINDOW
         if rule.digest:
             ready, reason = next_digest(alerts, now), Held.DIGEST
         return [
-            _notice(occasion, contact, "alert", now)
+            notice_of(occasion, contact, "alert", now)
             | {"ready_at": ready, "reason": reason, "digest": rule.digest}
             for contact in contacts
         ]
@@ -136,10 +135,10 @@ class Line:
                     [(n["_id"], drop) for n in told if n["state"] == "waiting"]
                 )
                 if not told:
-                    untold = _dropped(occasion, Dropped.TAKEN_BACK_UNTOLD, now)
+                    untold = dropped_of(occasion, Dropped.TAKEN_BACK_UNTOLD, now)
                     await self._store.add_notices([untold])
                 await self._store.add_notices(
-                    [_follow_up(n, "retraction", now) for n in told if n["state"] in TOLD]
+                    [follow_up(n, "retraction", now) for n in told if n["state"] in TOLD]
                 )
             await self._store.done_with((o["_id"] for o in occasions), "retracted")
 
@@ -158,7 +157,7 @@ class Line:
                 [(n["_id"], drop) for n in others if n["state"] == "waiting"]
             )
             await self._store.add_notices(
-                [_follow_up(n, "handled", now) for n in others if n["state"] in TOLD]
+                [follow_up(n, "handled", now) for n in others if n["state"] in TOLD]
             )
             await self._store.occasions.update_one(
                 {"_id": occasion["_id"]}, {"$set": {"acknowledgement": "done"}}
@@ -169,7 +168,11 @@ class Line:
         due = {"escalate_at": {"$lte": now}}
         for occasion in await self._store.occasions.find(due).to_list(1_000):
             found = self._rule(occasion)
-            over = occasion.get("acknowledgement") or occasion["retracted_at"] is not None
+            over = (
+                occasion.get("acknowledgement")
+                or occasion["retracted_at"] is not None
+                or occasion.get("over_at") is not None  # done, or overtaken by a later stage
+            )
             if found is None or over or self._done(occasion):
                 await self._escalate_again(occasion, None, occasion["level"])
                 continue
@@ -183,7 +186,7 @@ class Line:
                 contacts = [c for c in reached if c.person not in told]
             await self._store.add_notices(
                 [
-                    _notice(occasion, c, "alert", now)
+                    notice_of(occasion, c, "alert", now)
                     | {"reason": Held.WINDOW, "digest": False, "level": level}
                     for c in contacts
                 ]
@@ -202,9 +205,9 @@ class Line:
         )
 
     def _done(self, occasion: Document) -> bool:
-        """What was owed came after all: nobody further up needs to hear of it."""
+        """What was owed came after all: nobody needs to be asked for it any more."""
         thread = occasion["thread"]
-        if thread.partition("|")[0] not in {"report", "deadline", "review", "appeal"}:
+        if thread.partition("|")[0] not in OWED:
             return False
         owed = self._watch.picture.owed(thread)
         return owed is None or owed.done_on is not None
@@ -214,17 +217,22 @@ class Line:
         ready = await self._store.ready_notices(now)
         if not ready:
             return
-        changes: list[tuple[str, Document]] = []
         silences = await self._store.active_silences(now)
+        unsent = await self._store.unsent({n["reply_to"] for n in ready if n.get("reply_to")})
+        held = {"ready_at": now + timedelta(minutes=1), "reason": Held.ORIGINAL}
+        changes: list[tuple[str, Document]] = [
+            (n["_id"], held) for n in ready if n.get("reply_to") in unsent
+        ]
+        ready = [n for n in ready if n.get("reply_to") not in unsent]
         going = [n for n in ready if self._passes(n, silences, now, changes)]
         letters = grouped(going)
         day = local_date(now).isoformat()
         sent = await self._store.mails_today([letter.person for letter in letters], day)
         mails = []
         for letter in letters:
-            held = self._over_budget(letter, sent, now)
-            if held is not None:
-                changes += [(n["_id"], held) for n in letter.notices]
+            waits = self._over_budget(letter, sent, now)
+            if waits is not None:
+                changes += [(n["_id"], waits) for n in letter.notices]
                 continue
             sent[letter.person] = sent.get(letter.person, 0) + (not letter.digest)
             mails.append(letter)
@@ -248,7 +256,9 @@ class Line:
         elif notice["person"] not in self._people:
             why = Dropped.NO_CONTACT
         elif notice["form"] == "alert":
-            why = self._muted(notice, found[2], silences, now)
+            why = self._needless(notice, found[2]) or self._muted(
+                notice, found[2], silences, now
+            )
         if why is not None:
             DROPPED.labels(why).inc()
             changes.append((notice["_id"], {"state": "dropped", "reason": why}))
@@ -257,6 +267,12 @@ class Line:
             changes.append((notice["_id"], {"ready_at": until, "reason": Held.QUIET}))
             return False
         return True
+
+    def _needless(self, notice: Document, rule: AlertRule) -> Dropped | None:
+        """Whether what it asks for was done while it waited; what is told of late things that count stays."""
+        stays = rule.even_if_done or rule.when is None
+        done = not stays and self._done({"thread": notice.get("thread", "")})
+        return Dropped.DONE if done else None
 
     def _muted(
         self, notice: Document, rule: AlertRule, silences: list[Document], now: datetime
@@ -334,77 +350,9 @@ class Line:
         self, notice: Document, occasion: Document, wording: Wording, rule: AlertRule
     ) -> Item:
         base = self._tools.settings.public_url.rstrip("/")
-        alert = wording.alert(rule, occasion)
+        alert = wording.alert(rule, occasion, notice["role"])
         asked = rule.escalates and notice["form"] == "alert"
         link = f"{base}/alerts/ack/{self._tools.signer.sign(notice['_id'])}" if asked else ""
         return Item(
             alert, notice["form"], base + alert.path, link, wording.note(notice, occasion)
         )
-
-
-def _notice(occasion: Document, contact: Contact, form: Form, now: datetime) -> Document:
-    return {
-        "_id": notice_id(occasion["_id"], contact.person, form),
-        "occasion": occasion["_id"],
-        "person": contact.person,
-        "contact": contact.code,
-        "role": contact.role,
-        "rule": occasion["rule"],
-        "plan": occasion["plan"],
-        "unit": occasion["unit"],
-        "month": occasion["month"],
-        "severity": occasion["severity"],
-        "form": form,
-        "at": occasion["at"],
-        "made_at": now,
-        "ready_at": now,
-        "state": "waiting",
-        "reason": "",
-        "digest": False,
-        "level": 0,
-        "mail": None,
-    }
-
-
-def _dropped(occasion: Document, why: Dropped, now: datetime) -> Document:
-    """The ledger's line for an occasion that reached nobody."""
-    DROPPED.labels(why).inc()
-    nobody = Contact("", "", "", "head", ())
-    notice = _notice(occasion, nobody, "alert", now)
-    return notice | {
-        "_id": notice_id(occasion["_id"], "", "alert"),
-        "person": "",
-        "role": "",
-        "state": "dropped",
-        "reason": why,
-    }
-
-
-def _follow_up(notice: Document, form: Form, now: datetime) -> Document:
-    """A later word to somebody who was told, in the same thread."""
-    return notice | {
-        "_id": notice_id(notice["occasion"], notice["person"], form),
-        "form": form,
-        "severity": "notice",
-        "made_at": now,
-        "ready_at": now,
-        "state": "waiting",
-        "reason": "",
-        "digest": False,
-        "reply_to": notice["mail"],
-        "mail": None,
-    }
-
-
-def as_contact(stored: Document) -> Contact:
-    """A contact as it was stored."""
-    return Contact(
-        stored["_id"],
-        stored["name"],
-        stored["email"],
-        stored["role"],
-        tuple(stored["units"]),
-        stored["lang"],
-        tuple(stored["alerts"]),
-        stored["channel"],
-    )

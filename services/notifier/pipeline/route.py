@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from contracts.plan import AlertRule, Audience, Plan
+from services.runtime.mongo import Document
 
 OF_UNITS: frozenset[Audience] = frozenset({"officer", "head"})
 
@@ -64,3 +65,17 @@ class Directory:
         if not contacts and known is not None and known.parent is not None:
             return self._of_unit(plan, role, known.parent)
         return contacts
+
+
+def as_contact(stored: Document) -> Contact:
+    """A contact as it was stored."""
+    return Contact(
+        stored["_id"],
+        stored["name"],
+        stored["email"],
+        stored["role"],
+        tuple(stored["units"]),
+        stored["lang"],
+        tuple(stored["alerts"]),
+        stored["channel"],
+    )

@@ -253,7 +253,7 @@ class Sender:
         """Later, twice as late each time, with some chance, so that many do not come back at once."""
         MAILS.labels("retried").inc()
         pause = self._settings.smtp_retry_seconds * 1_000 * 2 ** min(mail["attempts"] - 1, 10)
-        pause = min(pause, LONGEST_PAUSE_MS) * random.uniform(0.8, 1.2)  # noqa: S311 - no secret
+        pause = min(pause, LONGEST_PAUSE_MS) * random.uniform(0.8, 1.2)  # noqa: S311  # nosec B311  # no secret
         await self._store.mails.update_one(
             {"_id": mail["_id"]},
             {

@@ -14,6 +14,7 @@ from services.reports.domain.documents import (
     documents_of,
     new_document,
     paragraph,
+    running_name,
 )
 from services.reports.domain.figures import BlocFigures, Figures, Line
 
@@ -125,7 +126,7 @@ def submission_letter(figures: Figures) -> Document:
     blocks: list[Block] = [
         paragraph(
             f"Trên cơ sở kết quả {lower(about(figures))} và biên bản họp xét khen thưởng, "
-            f"{_titled(documents_of(figures.record.plan).standing.name)} kính đề nghị xem xét, khen thưởng "
+            f"{_standing(figures)} kính đề nghị xem xét, khen thưởng "
             f"{collectives} tập thể và {len(figures.people)} cá nhân, cụ thể như sau:"
         ),
         Heading(text="1. Tập thể", level=2),
@@ -151,10 +152,16 @@ def submission_letter(figures: Figures) -> Document:
     )
 
 
-def _titled(name: str) -> str:
-    """An office's name from capitals to running text."""
-    name = one_line(name)
-    return name.capitalize() if name.isupper() else name
+def _standing(figures: Figures) -> str:
+    plan = figures.record.plan
+    return running_name(plan, documents_of(plan).standing.name)
+
+
+def _head_of(title: str, office: str) -> str:
+    """`Trưởng phòng Văn hóa và Thông tin`: the office's first word stands in the title already."""
+    title = one_line(title).capitalize()
+    first, _, rest = office.partition(" ")
+    return f"{title} {rest if title.casefold().endswith(first.casefold()) else office}"
 
 
 def one_line(name: str) -> str:
@@ -244,7 +251,9 @@ def draft_decision(figures: Figures) -> Document:
         blocks,
         bases=True,
         by_chair=True,
-        opening=f"{shared.chair.signs_as} {one_line(shared.chair.name)}\nQUYẾT ĐỊNH:",
+        authority=f"{shared.chair.signs_as} {one_line(shared.chair.name)}",
+        proposed_by=_head_of(shared.standing.signs_as, _standing(figures)),
+        opening="QUYẾT ĐỊNH:",
     )
 
 

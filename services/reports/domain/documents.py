@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, computed_field
 
 from contracts.plan import Documents, Office, Plan
 from services.reports.domain import vietnamese as vn
@@ -14,8 +14,11 @@ from services.reports.domain.legal import legal_bases
 NATION = "CỘNG HÒA XÃ HỘI CHỦ NGHĨA VIỆT NAM"
 MOTTO = "Độc lập - Tự do - Hạnh phúc"
 PROVISIONAL = "TẠM TÍNH"
+AS_ABOVE = "Như trên"
 ROWS_SHOWN = 300
 """Rows of a table in a document; the workbook and the data have all of them."""
+WHOLE_LINES, LINE_CHARACTERS = 24, 80
+"""A table of so many lines is kept on one page; about so many characters of 12 points fit beside each other."""
 Align = Literal["left", "right", "center"]
 
 
@@ -50,6 +53,18 @@ class Table(Value):
     columns: list[Column]
     rows: list[list[str]]
     totals: int = 0
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def whole(self) -> bool:
+        """Short enough to stand on one page: it is not broken."""
+        shares = sum(column.width for column in self.columns)
+        room = [max(1, LINE_CHARACTERS * column.width // shares) for column in self.columns]
+        lines = sum(
+            max(-(-len(cell) // width) for cell, width in zip(row, room, strict=True))
+            for row in self.rows[: WHOLE_LINES + 1]
+        )
+        return lines <= WHOLE_LINES
 
 
 class Bar(Value):
@@ -91,6 +106,8 @@ class Document(Value):
     issuer: str
     number: str
     place_date: str
+    authority: str = ""
+    """Of a decision, whose it is, above the bases: `CHỦ TỊCH ỦY BAN NHÂN DÂN …`."""
     bases: list[str] = Field(default_factory=list)
     """Each with its final mark."""
     addressed_to: str = ""
@@ -127,14 +144,15 @@ def with_marks(bases: list[str]) -> list[str]:
     return [f"{base}{'.' if n == len(bases) else ';'}" for n, base in enumerate(bases, start=1)]
 
 
-def bases_of(figures: Figures) -> list[str]:
-    """The legal bases on the document's day, and the plan itself."""
+def bases_of(figures: Figures, proposed_by: str = "") -> list[str]:
+    """The legal bases on the document's day, the plan itself, and who proposes a decision."""
     record = figures.record
     plan = record.plan
     own = (
         f"Căn cứ Kế hoạch số {plan.decision} của {plan.authority.vi} về {_lower(plan.title.vi)}"
     )
-    return with_marks([*legal_bases(record.dated), own])
+    proposal = [f"Theo đề nghị của {proposed_by}"] if proposed_by else []
+    return with_marks([*legal_bases(record.dated), own, *proposal])
 
 
 def _lower(text: str) -> str:
@@ -157,6 +175,8 @@ def new_document(  # noqa: PLR0913 - a document has that many parts
     bases: bool = False,
     by_chair: bool = False,
     addressed: bool = False,
+    authority: str = "",
+    proposed_by: str = "",
     opening: str = "",
     landscape: bool = False,
     signers: list[Signer] | None = None,
@@ -174,15 +194,34 @@ def new_document(  # noqa: PLR0913 - a document has that many parts
         issuer=office.name,
         number=numbered(record.signatures.numbers.get(slug, ""), code, office) if code else "",
         place_date=place_date(shared.place, record.dated),
-        bases=bases_of(figures) if bases else [],
+        authority=authority,
+        bases=bases_of(figures, proposed_by) if bases else [],
         addressed_to=shared.addressed_to if addressed else "",
         opening=opening,
         blocks=_ended(blocks),
-        recipients=[*shared.recipients, "Lưu: VT"] if code and not signers else [],
+        recipients=_recipients(shared, blocks) if code and not signers else [],
         signers=signers or [Signer(capacity=office.signs_as, name=name)],
         provisional=not record.official,
         landscape=landscape,
     )
+
+
+def _recipients(shared: Documents, blocks: list[Block]) -> list[str]:
+    """Whom it goes to; of a decision `Như Điều 3` (its last article) instead of `Như trên`."""
+    articles = [
+        b.text for b in blocks if isinstance(b, Paragraph) and b.text.startswith("Điều ")
+    ]
+    last = f"Như {articles[-1].partition('.')[0]}" if articles else AS_ABOVE
+    return [last if who == AS_ABOVE else who for who in [*shared.recipients, "Lưu: VT"]]
+
+
+def running_name(plan: Plan, name: str) -> str:
+    """An office's name from the capitals of a document's head to running text: as the plan's units write it."""
+    name = " ".join(name.split())
+    if not name.isupper():
+        return name
+    known = (unit.name.vi for unit in plan.units)
+    return next((one for one in known if one.upper() == name), name.capitalize())
 
 
 def _ended(blocks: list[Block]) -> list[Block]:

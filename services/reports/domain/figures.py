@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from contracts.events import Exclusion, Standing
+from contracts.packages import ThingShown
 from contracts.plan import Award, Bloc, Unit
 from services.reports.domain.awards import Outcome, derive, ranks_of
 from services.reports.domain.decisions import Candidate, in_force
@@ -28,6 +29,8 @@ class Line:
     individuals: int
     before: int | None
     """Its rank in the quarter before."""
+    shown: tuple[ThingShown, ...] = ()
+    """Products and models of the period, as the closing names them."""
 
     @property
     def name(self) -> str:
@@ -167,6 +170,9 @@ def _bloc(record: Record, bloc: Bloc, outcome: Outcome | None, key: SortKey) -> 
         if record.previous is None
         else _ranks([row for row in record.previous.standings if row.bloc == bloc.code])
     )
+    shown: dict[str, list[ThingShown]] = {}
+    for thing in record.frozen.shown:
+        shown.setdefault(thing.unit, []).append(thing)
     lines = [
         Line(
             unit=unit,
@@ -176,6 +182,7 @@ def _bloc(record: Record, bloc: Bloc, outcome: Outcome | None, key: SortKey) -> 
             award=given.get(unit.code),
             individuals=0 if outcome is None else outcome.individuals.get(unit.code, 0),
             before=before.get(unit.code),
+            shown=tuple(shown.get(unit.code, ())),
         )
         for unit in record.plan.units_of(bloc.code)
         if unit.code in rows

@@ -1,12 +1,12 @@
 """What keeps a package provisional. Official only when nothing does; the list says what is left to do."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from contracts.calendar import months_of
 from services.reports.domain.decisions import in_force
 from services.reports.domain.figures import candidates_of, outcomes_of
-from services.reports.domain.record import Finding, Record
+from services.reports.domain.record import Finding, Record, has_frozen_evidence
 from services.reports.domain.recount import recount
 
 OPEN_REVIEWS = ("waiting", "returned", "reopened")
@@ -36,20 +36,10 @@ def findings(
             "vấn đề chờ quyết định hoặc chờ người thứ hai xác nhận",
             "open decision items",
         ),
-        _count(
-            "open_reviews",
-            _reviews(record, reviews),
-            "nội dung báo cáo chưa thẩm định xong",
-            "claims not yet reviewed",
-        ),
-        _count(
-            "open_appeals",
-            _appeals(record, appeals),
-            "kiến nghị chưa trả lời",
-            "appeals not yet answered",
-        ),
+        *unsettled(months_of(record.frozen.period, record.plan.months), reviews, appeals),
         _elsewhere(elsewhere, "dead_letters", "sự kiện hỏng chưa xử lý", "dead letters"),
         _elsewhere(elsewhere, "quarantined", "sự kiện đang cách ly", "events in quarantine"),
+        _evidence(record),
         _proof(record),
         _money(record),
     ]
@@ -68,19 +58,29 @@ def _open_items(record: Record) -> int:
     return sum(len(outcome.open_items) for outcome in outcomes_of(record).values())
 
 
-def _within(record: Record, month: str) -> bool:
-    return month in months_of(record.frozen.period, record.plan.months)
-
-
-def _reviews(record: Record, reviews: Mapping[str, str]) -> int:
-    return sum(
-        decision in OPEN_REVIEWS and _within(record, key.split(":")[-2])
+def unsettled(
+    months: Sequence[str], reviews: Mapping[str, str], appeals: Iterable[str]
+) -> list[Finding]:
+    """Claims of these months that nobody decided on, and appeals that nobody answered."""
+    open_reviews = sum(
+        decision in OPEN_REVIEWS and key.split(":")[-2] in months
         for key, decision in reviews.items()
     )
-
-
-def _appeals(record: Record, appeals: Iterable[str]) -> int:
-    return sum(_within(record, key.split(":")[-1]) for key in appeals)
+    found = (
+        _count(
+            "open_reviews",
+            open_reviews,
+            "nội dung báo cáo chưa thẩm định xong",
+            "claims not yet reviewed",
+        ),
+        _count(
+            "open_appeals",
+            sum(key.split(":")[-1] in months for key in appeals),
+            "kiến nghị chưa trả lời",
+            "appeals not yet answered",
+        ),
+    )
+    return [one for one in found if one is not None]
 
 
 def _elsewhere(known: Elsewhere | None, name: str, vi: str, en: str) -> Finding | None:
@@ -91,6 +91,16 @@ def _elsewhere(known: Elsewhere | None, name: str, vi: str, en: str) -> Finding 
             en=f"Could not be asked: {en}",
         )
     return _count(name, getattr(known, name), vi, en)
+
+
+def _evidence(record: Record) -> Finding | None:
+    if has_frozen_evidence(record):
+        return None
+    return Finding(
+        code="evidence",
+        vi="Danh mục minh chứng chưa khớp với danh mục đã chốt: còn báo cáo chưa đọc tới",
+        en="The index of evidence is not yet the one that was frozen: some reports are still to be read",
+    )
 
 
 def _proof(record: Record) -> Finding | None:

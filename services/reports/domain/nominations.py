@@ -3,8 +3,9 @@
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
+from contracts.packages import PapersRecorded
 from contracts.plan import Bloc, Plan
 from services.reports.domain.record import PARTS, DossierPart, Nomination
 
@@ -88,6 +89,32 @@ class Cockpit:
     def complete(self) -> bool:
         """Whether everything is there."""
         return all(part is not None for part in self.parts.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Papers:
+    """A unit's award dossier as it is kept: its documents, and how often it was changed."""
+
+    plan: str
+    unit: str
+    version: int
+    parts: Mapping[str, DossierPart]
+    changed_at: datetime
+
+    def recorded(self) -> PapersRecorded:
+        """What the others are told of it: which papers are there, and nothing of what stands in them."""
+        missing = [part for part in PARTS if part not in self.parts]
+        last = max((part.received_on for part in self.parts.values()), default=None)
+        return PapersRecorded(
+            id=f"{self.plan}:{self.unit}:{DOSSIER_DEADLINE}:{self.version}",
+            plan=self.plan,
+            unit=self.unit,
+            deadline=DOSSIER_DEADLINE,
+            version=self.version,
+            missing=missing,
+            received_on=None if missing else last,
+            at=self.changed_at,
+        )
 
 
 def cockpit_of(

@@ -191,7 +191,7 @@ def _plain(line: Line) -> str:
 
 
 def products(figures: Figures) -> list[Block]:
-    """How many products or models each locality showed: indicators that count one a quarter."""
+    """Which products or models each locality showed: indicators that count one a quarter."""
     found: list[Block] = []
     for bloc in figures.blocs:
         for indicator in bloc.bloc.indicators:
@@ -201,18 +201,31 @@ def products(figures: Figures) -> list[Block]:
             rows = []
             for line in bloc.lines[:ROWS_SHOWN]:
                 shown, wanted = line.row.counters.get(indicator.code, (0, 0))
-                state = "có" if wanted and shown >= wanted else "chưa có"
-                rows.append([line.name, f"{shown}/{wanted}", state])
+                rows.append(
+                    [line.name, _named(line, indicator.code, shown), f"{shown}/{wanted}"]
+                )
             columns = [
-                Column(title="Đơn vị", width=60),
-                Column(title="Đã có/yêu cầu", width=20, align="center"),
-                Column(title="Đánh giá", width=20, align="center"),
+                Column(title="Đơn vị", width=26),
+                Column(title="Sản phẩm, mô hình", width=60),
+                Column(title="Đã có/ yêu cầu", width=14, align="center"),
             ]
             found += [
                 paragraph(f"{indicator.code} {vn.DASH} {indicator.name.vi}"),
-                Table(columns=columns, rows=rows),
+                *tables.shortened(Table(columns=columns, rows=rows), len(bloc.lines)),
             ]
     return found or [paragraph("Kế hoạch không có tiêu chí về sản phẩm, mô hình theo quý.")]
+
+
+def _named(line: Line, indicator: str, counted: int) -> str:
+    """The names of what a locality showed, in the order of their days."""
+    names = [
+        thing.name if thing.verified else f"{thing.name} (chưa thẩm định)"
+        for thing in line.shown
+        if thing.indicator == indicator
+    ]
+    if names:
+        return "; ".join(names)
+    return "không nêu tên" if counted else "chưa có"
 
 
 def commendations(figures: Figures) -> list[Block]:

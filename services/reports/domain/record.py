@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from contracts.calendar import is_year
+from contracts.evidence import UnitEvidence, index_hash
 from contracts.packages import PeriodFrozen
 from contracts.plan import Plan
 from services.reports.domain.decisions import Decision, Value
@@ -43,26 +44,6 @@ class DossierPart(Value):
     number: str = Field("", max_length=60)
     signed_by: str = Field("", max_length=200)
     received_on: date
-
-
-class Evidence(Value):
-    """One file behind a claim, known by its hash."""
-
-    indicator: str
-    month: str
-    version: int
-    sha256: str
-    size: int
-    media_type: str
-
-
-class UnitEvidence(Value):
-    """What a unit handed in up to the closing, and what the standing office decided on it."""
-
-    unit: str
-    files: list[Evidence] = Field(default_factory=list)
-    reviews: dict[str, str] = Field(default_factory=dict)
-    """`<month>:<indicator>` -> the last decision; `waiting` when none was taken."""
 
 
 class Finding(Value):
@@ -106,6 +87,7 @@ class Record(Value):
     dossiers: dict[str, dict[str, DossierPart]] = Field(default_factory=dict)
     """Unit -> part -> what came in."""
     evidence: list[UnitEvidence] = Field(default_factory=list)
+    """As it stood at the closing; its hash stands in the closing itself."""
     gate: list[Finding] = Field(default_factory=list)
     proof: Proof | None = None
     official: bool = False
@@ -118,6 +100,12 @@ class Record(Value):
     def annual(self) -> bool:
         """Whether it is about a whole year of the competition, with prizes."""
         return is_year(self.frozen.period)
+
+
+def has_frozen_evidence(record: Record) -> bool:
+    """Whether the record's index of evidence is the one that the closing took."""
+    taken = record.frozen.evidence
+    return taken is None or index_hash(record.evidence) == taken.sha256
 
 
 class Step(Value):

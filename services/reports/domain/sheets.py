@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from contracts.evidence import UnitEvidence
 from contracts.plan import Indicator
 from services.reports.domain import vietnamese as vn
 from services.reports.domain.documents import (
@@ -15,7 +16,6 @@ from services.reports.domain.documents import (
     paragraph,
 )
 from services.reports.domain.figures import BlocFigures, Figures, Line
-from services.reports.domain.record import UnitEvidence
 
 FILES_SHOWN = 60
 

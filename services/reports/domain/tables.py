@@ -35,11 +35,11 @@ def ranking(figures: BlocFigures, *, quarter: bool) -> list[Block]:
     last = (
         Column(title="So với quý trước", width=12, align="center")
         if quarter
-        else Column(title="Kết quả", width=20)
+        else Column(title="Kết quả", width=24)
     )
     columns = [
         Column(title="Hạng", width=8, align="center"),
-        Column(title="Đơn vị", width=40),
+        Column(title="Đơn vị", width=36),
         Column(title="Điểm", width=12, align="right"),
         Column(title="Đã thẩm định", width=12, align="right"),
         Column(title="Hạng xét thi đua", width=12, align="center"),
@@ -101,7 +101,7 @@ def exclusions(figures: Figures) -> list[Block]:
     if not rows:
         return [paragraph("Không có đơn vị nào thuộc trường hợp không xét thi đua.")]
     columns = [
-        Column(title="TT", width=6, align="center"),
+        Column(title="TT", width=7, align="center"),
         Column(title="Đơn vị", width=22),
         Column(title="Trường hợp", width=30),
         Column(title="Tháng", width=14, align="center"),
@@ -137,11 +137,11 @@ def near_exclusions(figures: Figures) -> list[Block]:
 def prizes(figures: Figures) -> list[Block]:
     """The prize table with totals, bloc by bloc."""
     columns = [
-        Column(title="TT", width=6, align="center"),
-        Column(title="Đơn vị", width=36),
-        Column(title="Giải", width=20),
+        Column(title="TT", width=7, align="center"),
+        Column(title="Đơn vị", width=30),
+        Column(title="Giải", width=24),
         Column(title="Tiền thưởng", width=18, align="right"),
-        Column(title="Điểm KT-XH", width=10, align="center"),
+        Column(title="Điểm KT-XH", width=11, align="center"),
         Column(title="Cá nhân", width=10, align="center"),
     ]
     rows: list[list[str]] = []
@@ -225,7 +225,7 @@ def people(figures: Figures) -> list[Block]:
     if not figures.people:
         return [paragraph("Chưa có cá nhân nào được tổng hợp.")]
     columns = [
-        Column(title="TT", width=6, align="center"),
+        Column(title="TT", width=7, align="center"),
         Column(title="Họ và tên", width=22),
         Column(title="Chức vụ, đơn vị", width=28),
         Column(title="Đối tượng", width=16),

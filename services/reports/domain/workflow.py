@@ -28,6 +28,19 @@ class Build(Value):
         return self.done == self.wanted
 
 
+class SignedCopy(Value):
+    """A document of a package that somebody signed with a certificate, and what checking it found."""
+
+    document: str
+    signer: str
+    """As the certificate names it."""
+    trusted: bool
+    """Its issuer is among those that this system trusts."""
+    by: str
+    """The account that brought it."""
+    at: datetime
+
+
 class Package(Value):
     """One package as it stands; its id is that of the closing that it is made from."""
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import docx
 from docx.document import Document
+from docx.enum.table import WD_CELL_VERTICAL_ALIGNMENT
 from docx.enum.text import WD_ALIGN_PARAGRAPH
 from docx.oxml import OxmlElement
 from docx.oxml.ns import qn
@@ -27,6 +28,7 @@ LEFT, CENTER = WD_ALIGN_PARAGRAPH.LEFT, WD_ALIGN_PARAGRAPH.CENTER
 JUSTIFY = WD_ALIGN_PARAGRAPH.JUSTIFY
 _MADE = datetime(2023, 6, 1, tzinfo=UTC)
 _RED = RGBColor(0x9B, 0x1C, 0x1C)
+_CELL_TWIPS = 68
 NATION = "CỘNG HÒA XÃ HỘI CHỦ NGHĨA VIỆT NAM"
 
 
@@ -120,16 +122,21 @@ def _layout(made: Document, *widths: float) -> Table:
     """A table without lines, of one row."""
     table: Table = made.add_table(1, len(widths))
     table.autofit = False
-    margins = OxmlElement("w:tblCellMar")
-    for side in ("left", "right"):
-        margin = OxmlElement(f"w:{side}")
-        margin.set(qn("w:w"), "0")
-        margin.set(qn("w:type"), "dxa")
-        margins.append(margin)
-    table._tbl.tblPr.append(margins)  # noqa: SLF001
+    _margins(table, 0)
     for column, width in zip(table.columns, widths, strict=True):
         column.width = Mm(width)
     return table
+
+
+def _margins(table: Table, twips: int) -> None:
+    """How far the words of a cell stand from its sides."""
+    margins = OxmlElement("w:tblCellMar")
+    for side in ("left", "right"):
+        margin = OxmlElement(f"w:{side}")
+        margin.set(qn("w:w"), str(twips))
+        margin.set(qn("w:type"), "dxa")
+        margins.append(margin)
+    table._tbl.tblPr.append(margins)  # noqa: SLF001
 
 
 def _head(made: Document) -> None:
@@ -147,10 +154,12 @@ def _head(made: Document) -> None:
     _say(left, "{{ number }}", 13).paragraph_format.space_before = Pt(6)
     _say(right, "{{ place_date }}", 13, italic=True).paragraph_format.space_before = Pt(6)
     _say(made, "{{ title }}", 14, bold=True).paragraph_format.space_before = Pt(12)
-    _say(made, "{{ summary }}", 14, bold=True)
+    summary = _say(made, "{{ summary }}", 14, bold=True).paragraph_format
+    summary.left_indent = summary.right_indent = Mm(11)  # no single word on the second line
     _rule(_say(made, "", 2), 60, 60)
     _tag(made, "{%p if provisional %}")
-    _say(made, "(Bản tạm tính, chưa phải kết quả chính thức)", 12, italic=True)
+    note = _say(made, "(Bản tạm tính, chưa phải kết quả chính thức)", 12, italic=True)
+    note.paragraph_format.space_before = Pt(6)
     _tag(made, "{%p endif %}")
 
 
@@ -161,6 +170,9 @@ def _tag(made: Document, text: str) -> None:
 def _body(made: Document) -> None:
     _tag(made, "{%p if addressed_to %}")
     _say(made, "Kính gửi: {{ addressed_to }}", 14).paragraph_format.space_before = Pt(10)
+    _tag(made, "{%p endif %}")
+    _tag(made, "{%p if authority %}")
+    _say(made, "{{ authority }}", 14, bold=True).paragraph_format.space_before = Pt(8)
     _tag(made, "{%p endif %}")
     _tag(made, "{%p for base in bases %}")
     _running(_say(made, "{{ base }}", 14, italic=True, align=JUSTIFY))
@@ -186,10 +198,12 @@ def _body(made: Document) -> None:
 def _running(paragraph: Paragraph) -> None:
     paragraph.paragraph_format.first_line_indent = Mm(11)
     paragraph.paragraph_format.space_before = Pt(6)
+    paragraph.paragraph_format.space_after = Pt(3)
 
 
 def _table(made: Document) -> None:
     table = made.add_table(4, 3, style=GRID)
+    _margins(table, _CELL_TWIPS)
     rows = (
         ("{%tc for column in block.columns %}", "{{ column.title }}", "{%tc endfor %}"),
         ("{%tr for row in block.rows %}", "", ""),
@@ -200,6 +214,7 @@ def _table(made: Document) -> None:
         for cell, text in zip(row.cells, texts, strict=True):
             if text:
                 _say(cell, text, 12, bold=row is table.rows[0] or "title" in text, align=LEFT)
+                cell.vertical_alignment = WD_CELL_VERTICAL_ALIGNMENT.CENTER
     head = OxmlElement("w:tblHeader")
     head.set(qn("w:val"), "true")
     table.rows[0]._tr.get_or_add_trPr().append(head)  # noqa: SLF001

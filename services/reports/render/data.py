@@ -80,6 +80,7 @@ def _bloc(figures: BlocFigures) -> dict[str, Any]:
                 "money": line.money,
                 "bonus_points": line.bonus,
                 "individuals": line.individuals,
+                "shown": [thing.model_dump(mode="json") for thing in line.shown],
                 "exclusions": [one.model_dump() for one in line.exclusions],
                 "indicators": {c: decimal(pair[0]) for c, pair in line.row.indicators.items()},
             }

@@ -11,6 +11,7 @@ from docx.document import Document as Docx
 from docx.enum.section import WD_ORIENT
 from docx.enum.text import WD_ALIGN_PARAGRAPH
 from docx.oxml.ns import qn
+from docx.oxml.text.paragraph import CT_P
 from docx.shared import Mm
 from docx.table import Table as DocxTable
 from docxtpl import DocxTemplate, InlineImage, RichText
@@ -39,6 +40,7 @@ VARIABLES = {
         "place_date",
         "title",
         "summary",
+        "authority",
         "provisional",
         "opening",
     ),
@@ -123,6 +125,7 @@ def sample() -> Document:
         issuer="CƠ QUAN BAN HÀNH",
         number="Số: 01/TTr-MAU",
         place_date="Nơi mẫu, ngày 05 tháng 01 năm 2024",
+        authority="THỦ TRƯỞNG CƠ QUAN MẪU",
         bases=["Căn cứ văn bản mẫu."],
         addressed_to="Người nhận mẫu",
         opening="QUYẾT ĐỊNH:",
@@ -180,7 +183,7 @@ def _block(filled: DocxTemplate, block: Any) -> dict[str, Any]:  # noqa: ANN401 
 
 
 def _fit_tables(made: Docx, document: Document) -> None:
-    """Widths and alignment of the body's tables, which a template cannot know."""
+    """Widths, alignment and page breaks of the body's tables, which a template cannot know."""
     found = [
         table for table in made.tables if table.style is not None and table.style.name == _GRID
     ]
@@ -197,13 +200,20 @@ def _fit(table: DocxTable, block: Table, whole: int) -> None:
     table.autofit = False
     for place, width in zip(table._tbl.tblGrid.findall(qn("w:gridCol")), widths, strict=False):  # noqa: SLF001
         place.set(qn("w:w"), str(width.twips))
-    for number, row in enumerate(table._tbl.tr_lst):  # noqa: SLF001 - rows by way of the API take quadratic time
+    before = table._tbl.getprevious()  # noqa: SLF001
+    if isinstance(before, CT_P):
+        before.get_or_add_pPr().keepNext_val = True
+    rows = table._tbl.tr_lst  # noqa: SLF001 - by way of the API rows take quadratic time
+    for number, row in enumerate(rows):
+        together = block.whole and number + 1 < len(rows)
         for cell, column, width in zip(row.tc_lst, block.columns, widths, strict=False):
             cell.width = width
             align = WD_ALIGN_PARAGRAPH.CENTER if number == 0 else _ALIGN.get(column.align)
-            if align is not None:
-                for paragraph in cell.p_lst:
+            for paragraph in cell.p_lst:
+                if align is not None:
                     paragraph.alignment = align
+                if together:
+                    paragraph.get_or_add_pPr().keepNext_val = True
 
 
 def _keep_with_signature(made: Docx) -> None:

@@ -1,8 +1,10 @@
 """PDF by Typst: one template, the fonts beside it, nothing from the system; the same document gives the same bytes."""
 
-import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+from queue import LifoQueue
 
 import typst
 
@@ -12,11 +14,32 @@ HERE = Path(__file__).parent
 TEMPLATE = HERE.parent / "templates" / "document.typ"
 CHART = HERE.parent / "templates" / "chart.typ"
 PIXELS_PER_INCH = 160
-_one_at_a_time = threading.Lock()
+AT_ONCE = 1
+"""So many documents are drawn at the same time; the compiler leaves the interpreter alone meanwhile."""
 
 
 @lru_cache
-def _compiler(template: Path) -> typst.Compiler:
+def _compilers(template: Path) -> LifoQueue[typst.Compiler | None]:  # noqa: ARG001 - the key of the cache
+    """Idle compilers of a template; those that nobody needed yet are not made yet."""
+    idle: LifoQueue[typst.Compiler | None] = LifoQueue()
+    for _ in range(AT_ONCE):
+        idle.put(None)
+    return idle
+
+
+@contextmanager
+def _compiler(template: Path) -> Iterator[typst.Compiler]:
+    """One for oneself: a compiler keeps its inputs between calls."""
+    idle = _compilers(template)
+    compiler = idle.get()
+    try:
+        compiler = compiler or _new_compiler(template)
+        yield compiler
+    finally:
+        idle.put(compiler)
+
+
+def _new_compiler(template: Path) -> typst.Compiler:
     fonts = typst.Fonts(
         include_system_fonts=False, include_embedded_fonts=True, font_paths=[HERE / "fonts"]
     )
@@ -36,8 +59,8 @@ def chart_png(chart: Chart) -> bytes:
 
 
 def _compiled(template: Path, form: str, value: Document | Chart) -> bytes:
-    with _one_at_a_time:  # a compiler keeps its inputs between calls
-        made = _compiler(template).compile(
+    with _compiler(template) as compiler:
+        made = compiler.compile(
             format="png" if form == "png" else "pdf",
             ppi=PIXELS_PER_INCH,
             sys_inputs={"document": value.model_dump_json()},

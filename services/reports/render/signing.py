@@ -1,8 +1,12 @@
 """PAdES signatures with pyHanko, where an office has a certificate: signed copies beside the files of a package."""
 
+import hashlib
+import logging
 from collections.abc import Iterator
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 from zipfile import ZipFile
 
@@ -15,15 +19,22 @@ if TYPE_CHECKING:
 FIELD = "ThiDua"
 
 
+NEEDS_EXTRA = "signing needs an extra: pip install 'thidua[signing]'"
+
+
 class SigningError(Exception):
-    """A document cannot be signed; says why."""
+    """A document cannot be signed, or a signature not be checked; says why."""
+
+    def __init__(self, words: str, code: str = "no_signature") -> None:
+        super().__init__(words)
+        self.code = code
 
 
 def _signer(certificate: Path, password: str) -> "SimpleSigner":
     try:
         from pyhanko.sign.signers import SimpleSigner  # noqa: PLC0415
     except ImportError:
-        raise SigningError("signing needs an extra: pip install 'thidua[signing]'") from None
+        raise SigningError(NEEDS_EXTRA, "signing_missing") from None
     loaded: SimpleSigner | None = SimpleSigner.load_pkcs12(  # type: ignore[no-untyped-call]
         certificate, passphrase=password.encode()
     )
@@ -65,6 +76,23 @@ def add_signed(package: Path, name: str, certificate: Path, password: str) -> st
     return target
 
 
+def unsigned_sha256(package: Path) -> str:
+    """The hash of a package as it was published: without the signed copies that were added to it."""
+    with ZipFile(package) as opened:
+        added = any(name.startswith(SIGNED) for name in opened.namelist())
+    if not added:
+        with package.open("rb") as content:
+            return hashlib.file_digest(content, "sha256").hexdigest()
+    with package.open("rb") as source, TemporaryFile() as target:
+        archive = Archive(target)
+        for name, stored in files_in(source):
+            if not name.startswith(SIGNED):
+                archive.add(name, stored)
+        archive.close()
+        target.seek(0)
+        return hashlib.file_digest(target, "sha256").hexdigest()
+
+
 def signatures_in(package: Path) -> Iterator[str]:
     """A sentence for each signed copy: whose it is, whether it is intact, whether it is of the package's document."""
     with ZipFile(package) as opened:
@@ -77,21 +105,60 @@ def signatures_in(package: Path) -> Iterator[str]:
 
 def _signature(name: str, content: bytes, original: bytes) -> str:
     try:
+        found = signature_of(content, original)
+    except SigningError as error:
+        return (
+            f"{name}: not checked: {error}"
+            if error.code == "signing_missing"
+            else f"{name}: no signature in it"
+        )
+    state = "intact" if found.intact else "BROKEN"
+    same = "of this package's document" if found.same else "of ANOTHER document"
+    trust = "trusted" if found.trusted else "certificate not among the trusted ones"
+    return f"{name}: signature {state}, {same}, by {found.signer} ({trust})"
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What checking a signed copy found."""
+
+    signer: str
+    """As the certificate names it."""
+    intact: bool
+    same: bool
+    """The copy is the package's document with a signature added, and nothing else."""
+    trusted: bool
+
+
+def signature_of(content: bytes, original: bytes) -> Signature:
+    """The signature of a copy of a document.
+
+    Raises:
+        SigningError: there is none, or nothing here can check one.
+    """
+    try:
         from pyhanko.pdf_utils.reader import PdfFileReader  # noqa: PLC0415
         from pyhanko.sign.validation import validate_pdf_signature  # noqa: PLC0415
         from pyhanko_certvalidator import ValidationContext  # noqa: PLC0415
     except ImportError:
-        return f"{name}: not checked, that needs an extra: pip install 'thidua[signing]'"
-    found = PdfFileReader(BytesIO(content)).embedded_signatures
-    if not found:
-        return f"{name}: no signature in it"
-    status = validate_pdf_signature(found[0], ValidationContext(trust_roots=[]))
-    state = "intact" if status.intact and status.valid else "BROKEN"
-    same = (
-        "of this package's document"
-        if content.startswith(original) and original
-        else "of ANOTHER document"
+        raise SigningError(NEEDS_EXTRA, "signing_missing") from None
+    logging.getLogger("pyhanko").setLevel(
+        logging.CRITICAL
+    )  # an unknown issuer is no error here
+    try:
+        found = PdfFileReader(BytesIO(content)).embedded_signatures
+        status = (
+            validate_pdf_signature(found[0], ValidationContext(trust_roots=[]))
+            if found
+            else None
+        )
+    except Exception as error:  # the file comes from people, and pyHanko raises what it likes
+        raise SigningError(str(error), "no_signature") from error
+    if status is None:
+        raise SigningError("no signature in it", "no_signature")
+    return Signature(
+        signer=status.signing_cert.subject.human_friendly,
+        intact=bool(status.intact and status.valid),
+        same=bool(original) and content.startswith(original),
+        trusted=bool(status.trusted),
     )
-    trust = "trusted" if status.trusted else "certificate not among the trusted ones"
-    who = status.signing_cert.subject.human_friendly
-    return f"{name}: signature {state}, {same}, by {who} ({trust})"

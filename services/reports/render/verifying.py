@@ -9,15 +9,13 @@ from zipfile import BadZipFile, ZipFile
 from services.reports.domain.awards import derive
 from services.reports.domain.decisions import in_force
 from services.reports.domain.figures import Figures, SortKey, candidates_of, figures_of
-from services.reports.domain.record import Record
+from services.reports.domain.record import Record, has_frozen_evidence
 from services.reports.domain.recount import recount
 from services.reports.render.data import FROZEN, PLAN, RECORD, data_files, record_from
 from services.reports.render.package import (
     MANIFEST,
     WORKBOOK,
-    documents,
-    how_many,
-    rendered,
+    all_rendered,
     sha256,
     software,
 )
@@ -120,6 +118,8 @@ def _heads(record: Record, manifest: dict[str, Any]) -> Iterator[str]:
         for name in said
         if said[name] != is_so[name]
     )
+    if not has_frozen_evidence(record):
+        yield "data/record.json: the index of evidence is not the one that was frozen"
     if (record.plan.id, record.plan.version) != (frozen.plan, frozen.plan_version):
         yield "plan.json: not the version by which the period was frozen"
 
@@ -160,7 +160,7 @@ def _anew(figures: Figures, manifest: dict[str, Any]) -> Iterator[tuple[str, byt
         return
     yield WORKBOOK, xlsx(figures)
     own = bool(manifest.get("templates"))
-    for document in documents(figures):
-        for name, content in rendered(figures, document, {}, how_many(figures)):
+    for files in all_rendered(figures, {}):
+        for name, content in files:
             if not (own and name.endswith(".docx")):
                 yield name, content

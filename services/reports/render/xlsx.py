@@ -12,6 +12,7 @@ from openpyxl.styles import Alignment, Font
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet._write_only import WriteOnlyWorksheet
 
+from services.reports.domain import vietnamese as vn
 from services.reports.domain.documents import PROVISIONAL, award_words
 from services.reports.domain.figures import BlocFigures, Figures, Line
 from services.reports.domain.tables import budget_lines
@@ -32,6 +33,8 @@ def xlsx(figures: Figures) -> bytes:
         _bloc(book, figures, bloc)
     if figures.record.annual:
         _budget(book, figures)
+    if figures.record.frozen.shown:
+        _shown(book, figures)
     target = BytesIO()
     book.save(target)
     return settled(target.getvalue(), _moment(figures))
@@ -131,6 +134,24 @@ def _sums(sheet: Any, codes: int, last: int) -> Iterator[Any]:  # noqa: ANN401
             )
         else:
             yield None
+
+
+def _shown(book: Workbook, figures: Figures) -> None:
+    """Every product and model by its name."""
+    sheet = _sheet(
+        book,
+        figures,
+        "Sản phẩm, mô hình",
+        ["Mã", "Đơn vị", "Tiêu chí", "Ngày", "Tên", "Thẩm định"],
+        [12, 38, 10, 12, 70, 14],
+    )
+    for bloc in figures.blocs:
+        for line in bloc.lines:
+            for thing in line.shown:
+                state = "đã thẩm định" if thing.verified else "chưa thẩm định"
+                said = (line.unit.code, line.name, thing.indicator)
+                cells = [*said, vn.day(thing.on), thing.name, state]
+                sheet.append([_cell(sheet, cell) for cell in cells])
 
 
 def exact(units: int) -> Decimal:

@@ -52,7 +52,7 @@ class SignIn(BaseModel):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "example": {"login": "lan.tanbinh", "password": "một câu ngắn dễ nhớ"}
+            "example": {"login": "lan.tanbinh", "password": "một câu ngắn dễ nhớ"}  # nosec B105  # invented
         }
     )
 

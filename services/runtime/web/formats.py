@@ -63,6 +63,12 @@ def moment(value: datetime, lang: Lang) -> str:
     return f"{local:%H:%M:%S}, {day(local.date(), lang)}"
 
 
+def minute(value: datetime, lang: Lang) -> str:
+    """Local time to the minute, and date: `10:15, 10/07/2023`."""
+    local = value.astimezone(LOCAL)
+    return f"{local:%H:%M}, {day(local.date(), lang)}"
+
+
 def month(code: str, lang: Lang) -> str:
     """`2023-07` as `7/2023` or `Jul 2023`."""
     if lang == "vi":

@@ -67,6 +67,10 @@ class Words:
         """`10:15:03, 10/07/2023`."""
         return formats.moment(value, self.lang)
 
+    def minute(self, value: datetime) -> str:
+        """`10:15, 10/07/2023`."""
+        return formats.minute(value, self.lang)
+
     def month(self, code: str) -> str:
         """`7/2023` or `Jul 2023`."""
         return formats.month(code, self.lang)

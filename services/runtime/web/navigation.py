@@ -38,8 +38,15 @@ class Head:
     here: str = "/"
 
     def is_here(self, link: NavLink) -> bool:
-        """Whether the page belongs to a link's place."""
-        return self.here == link.href or self.here.startswith(link.href + "/")
+        """Whether the page belongs to a link's place, and to none within that."""
+        return link.href == max(filter(self._leads_here, self._places), key=len, default="")
+
+    @property
+    def _places(self) -> Iterable[str]:
+        return (link.href for link in self.links)
+
+    def _leads_here(self, place: str) -> bool:
+        return self.here == place or self.here.startswith(place + "/")
 
 
 class Navigation:

@@ -3,11 +3,13 @@
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta
 
-from contracts.calendar import all_periods, last_day_of, last_month_of, local_midnight
+from contracts.calendar import all_periods, is_year, last_day_of, last_month_of, local_midnight
 from contracts.plan import Plan, in_force
 
-MONTH_CODE = 7
-"""Characters of `2023-07`; quarters (`2023-Q3`) have as many."""
+
+def has_package(period: str) -> bool:
+    """Quarters and years are closed by their date and get an award package; months are closed by hand only."""
+    return is_year(period) or "Q" in period
 
 
 def last_day(plan: Plan, period: str) -> date | None:
@@ -33,7 +35,7 @@ def due(versions: Iterable[Plan], now: datetime) -> Iterator[tuple[Plan, str, da
     months = max(known, key=lambda plan: plan.version).months
     found = []
     for period in all_periods(months):
-        if len(period) == MONTH_CODE and "Q" not in period:
+        if not has_package(period):
             continue
         plan = in_force(known, period)
         instant = closes_at(plan, period)

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from pymongo.errors import PyMongoError
 
-from contracts.streams import BOARD, PACKAGE, PLAN
+from contracts.streams import BOARD, FREEZE, PACKAGE, PLAN
 from services.runtime import mongo
 from services.runtime.access.choices import UnitGroup
 from services.runtime.access.guard import Guard
@@ -49,6 +49,7 @@ class LeaderboardWeb:
         resources: Resources,
         site: Site,
         guard: Guard,
+        past: PastBoards,
         tools: tuple[ReadCandidate, Publish],
     ) -> None:
         settings = resources.settings
@@ -57,7 +58,7 @@ class LeaderboardWeb:
         self._board_settings = BoardSettings()
         database = mongo.database(resources.client, settings, "scoring", durable=True)
         self._store = ScoringStore(database)
-        self._past = PastBoards(settings, resources.journal)
+        self._past = past
         self.feed = Feed(self._store, resources.journal, resources.clock, self._past)
         self._freezes = Freezes(
             self._store, resources.journal, self.feed, self._past, resources.clock
@@ -72,6 +73,9 @@ class LeaderboardWeb:
         )
         self._packages = Consumer(
             resources.journal, PACKAGE.name, [0], self.feed.on_packages, letters, settings
+        )
+        self._closings = Consumer(
+            resources.journal, FREEZE.name, [0], self.feed.on_freezes, letters, settings
         )
 
     def mount(self, app: FastAPI) -> None:
@@ -102,25 +106,25 @@ class LeaderboardWeb:
         """Follows plans and the board."""
         await self._plans.catch_up()
         await self._packages.catch_up()
+        await self._closings.catch_up()
         await self.feed.load()
         await self._freezes.look()
         self._resources.subscribe(self._plans)
         self._resources.subscribe(self._packages)
+        self._resources.subscribe(self._closings)
         stream = self._resources.journal.stream(BOARD.name, 0)
         self._resources.listen(stream, self.feed.on_entries)
         health.check("leaderboard plans", self._plans.trouble)
         health.check("scoring", self._scoring)
         health.watch("leaderboard keeps up with plans", self._plans.keep_up())
         health.watch("leaderboard keeps up with packages", self._packages.keep_up())
+        health.watch("leaderboard keeps up with closings", self._closings.keep_up())
         health.watch("leaderboard repairs itself", self.feed.poll())
         health.watch("leaderboard knows what is frozen", self._look())
         if self._board_settings.public_dir is not None:
             copies = self._copy().run(self._board_settings.public_copy_seconds)
             health.watch("public copy", copies)
-        try:
-            yield
-        finally:
-            self._past.close()
+        yield
 
     async def _look(self) -> None:
         while True:

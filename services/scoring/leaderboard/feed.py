@@ -12,7 +12,7 @@ from pymongo.errors import PyMongoError
 
 from contracts.calendar import local_date, month_of, months_of, periods_of
 from contracts.events import BoardMoved, PlanPublished, Standing, UnitScored
-from contracts.packages import PackagePublished
+from contracts.packages import PackagePublished, PeriodFrozen
 from contracts.plan import Bloc, Plan, Unit, in_force
 from contracts.wire import board_moved, standing
 from services.runtime.broker import Entry
@@ -75,6 +75,8 @@ class Feed:
         self._versions: dict[str, dict[int, Plan]] = {}
         self._official: dict[tuple[str, str], datetime] = {}
         """(plan, period) -> when its package was published."""
+        self._closed: dict[tuple[str, str], datetime] = {}
+        """(plan, period) -> as of when it was closed."""
         self._rows: dict[BoardKey, dict[str, tuple[int, Standing]]] = {}
         self._position: dict[BoardKey, int] = {}
         self._closes: dict[BoardKey, list[Document]] = {}
@@ -112,6 +114,17 @@ class Feed:
                 with suppress(ValueError):  # another event of the topic
                     event = PackagePublished.model_validate_json(line)
                     self._official[event.plan, event.period] = event.at
+
+    async def on_freezes(self, packs: list[Pack]) -> None:
+        """Periods as they are closed; the first closing of one holds."""
+        for pack in packs:
+            for line in pack.lines:
+                event = PeriodFrozen.model_validate_json(line)
+                self._closed.setdefault((event.plan, event.period), event.at)
+
+    def closed_at(self, plan: str, period: str) -> datetime | None:
+        """As of when the period was closed; None while it is open."""
+        return self._closed.get((plan, period))
 
     def official_at(self, plan: str, period: str) -> datetime | None:
         """When the period's award package was published; None while its results are not official."""
@@ -317,6 +330,7 @@ class Feed:
             self.trouble(),
             self._ranked_rows(key, rules, found),
             official_at=self.official_at(plan, period),
+            closed_at=self.closed_at(plan, period),
         )
 
     async def board_as_of(

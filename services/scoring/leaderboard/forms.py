@@ -48,6 +48,7 @@ def board_json(board: Board) -> dict[str, Any]:
         **({} if board.frozen_at is None else {"frozen_at": board.frozen_at}),
         **({} if board.frozen_position is None else {"frozen_position": board.frozen_position}),
         **({} if board.official_at is None else {"official_at": board.official_at}),
+        **({} if board.closed_at is None else {"closed_at": board.closed_at}),
         "rows": [row_json(row) for row in board.rows],
     }
 

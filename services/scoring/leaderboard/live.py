@@ -265,7 +265,7 @@ class EventStream(Response):
 
     async def _follow(self, group: _Group, send: Send) -> None:
         channel = self._channel
-        retry = b"retry: %d\n" % random.randint(500, 3_000)  # noqa: S311 - only spreads reconnections
+        retry = b"retry: %d\n" % random.randint(500, 3_000)  # noqa: S311  # nosec B311  # only spreads reconnections
         at = channel.next
         await send(_body(retry + channel.snapshot()))
         while True:

@@ -50,8 +50,14 @@ class PublicBoards:
     def _frozen(self, key: BoardKey) -> Board | None:
         freeze = self._freezes.holding(key[0], key[1])
         board = None if freeze is None else freeze.boards.get(key[2])
-        official_at = self._feed.official_at(key[0], key[2])
-        return board if board is None else replace(board, official_at=official_at)
+        if board is None:
+            return None
+        plan, _, period = key
+        return replace(
+            board,
+            official_at=self._feed.official_at(plan, period),
+            closed_at=self._feed.closed_at(plan, period),
+        )
 
     def board(self, plan: str, bloc: str, period: str) -> Board | None:
         """The standings; of a frozen bloc always the same."""

@@ -63,6 +63,8 @@ class Board:
     """The last pack of the journal that counts, where it was frozen at a position."""
     official_at: datetime | None = None
     """When the period's award package was published."""
+    closed_at: datetime | None = None
+    """As of when the period was closed: awards follow from the standings of that instant."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ from contracts.calendar import local_date
 from contracts.events import DossierRecorded
 from contracts.plan import Plan, Procedure
 from contracts.wire import to_event
+from services.intake.domain.names import Aliases
 from services.intake.portal.domain.dialects import Value, moment
 from services.intake.portal.domain.merging import State, next_version
-from services.intake.portal.domain.names import Aliases
 
 DERIVED = "state-"
 """Ids of events that were made from a merged state begin so: their level and fee come from the catalogue."""
@@ -62,8 +62,7 @@ def event_of(source: str, dossier: str, state: State, known: Known) -> DossierRe
     """The canonical event of a state, or what is missing."""
     if not state.known:
         return Waits("dossier")
-    held = {name: state.value(name) for name in ("unit", "agency")}
-    unit = unit_of(source, held, known)
+    unit = unit_of(source, state.values(), known)
     if isinstance(unit, Waits):
         return unit
     procedure = known.catalogue.get(str(state.value("procedure")))
@@ -80,15 +79,21 @@ def event_of(source: str, dossier: str, state: State, known: Known) -> DossierRe
 
 
 def unit_of(source: str, fields: Mapping[str, Value], known: Known) -> str | Waits:
-    """The unit that a statement names, by code or by a name that somebody has explained."""
+    """The unit that a statement names: by a code of a plan, or as somebody has explained."""
+    kind, said = said_of(fields)
+    if kind == "unit" and said in known.units:
+        return said
+    found = known.aliases.unit(source, said)
+    if found is not None and found not in known.units:  # no plan has it any more
+        kind, said = "unit", found
+        found = known.aliases.unit(source, said)
+    return found if found in known.units else Waits(kind, said)
+
+
+def said_of(fields: Mapping[str, Value]) -> tuple[str, str]:
+    """(`unit` for a code or `alias` for a name, what a statement says of the unit)."""
     code = fields.get("unit")
-    if code is not None:
-        return str(code) if code in known.units else Waits("unit", str(code))
-    name = str(fields.get("agency"))
-    found = known.aliases.unit(source, name)
-    if found is None:
-        return Waits("alias", name)
-    return found if found in known.units else Waits("unit", found)
+    return ("alias", str(fields.get("agency"))) if code is None else ("unit", str(code))
 
 
 def _content(state: State, procedure: Procedure) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from pydantic import ValidationError
 
 from contracts.plan import Plan, Procedure, Terms
 from contracts.plan_lint import lint
+from services.intake.domain.names import bare
 from services.intake.portal.domain.dialects import DialectError, text, yes_or_no
-from services.intake.portal.domain.names import bare
 
 HEADERS = {
     "code": ("code", "ma thu tuc", "ma tthc", "ma"),

@@ -32,6 +32,10 @@ class State:
         """The value of a field; None when it is none or was never stated."""
         return self.fields.get(name, (None, 0))[0]
 
+    def values(self) -> dict[str, Value]:
+        """Every field's value."""
+        return {name: value for name, (value, _) in self.fields.items()}
+
     def instant(self, name: str) -> int | None:
         """The value of a field that holds an instant."""
         value = self.value(name)

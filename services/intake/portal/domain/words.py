@@ -28,8 +28,8 @@ RULES: dict[str, Said] = {
     "too_long": ("quá dài", "is too long"),
     "code": ("không nằm trong danh mục mã", "is not among the known codes"),
     "other_unit": (
-        "thuộc đơn vị khác, anh/chị không nhập thay được",
-        "belongs to another unit",
+        "thuộc đơn vị khác, không được gửi thay",
+        "belongs to another unit, for which you may not send",
     ),
 }
 WAITS: dict[str, Said] = {

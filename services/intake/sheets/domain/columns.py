@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from services.intake.domain.names import bare
 from services.intake.portal.domain.dialects import (
     DialectError,
     Read,
@@ -16,7 +17,6 @@ from services.intake.portal.domain.dialects import (
     yes_or_no,
 )
 from services.intake.portal.domain.messages import Fault, Message
-from services.intake.portal.domain.names import bare
 from services.intake.portal.domain.national import HAPPENED, message_of
 
 HEADER_ROWS = 30

@@ -121,11 +121,9 @@ def _of_rows(
                 yield str(n), "feedback.recorded", content
             case "things":
                 item = f"{named['indicator'].lower()}-{place.month}-{n}"
-                yield (
-                    str(n),
-                    "item.recorded",
-                    named | {"item": item, "done": True, "on": said["on"]},
-                )
+                content = {"item": item, "done": True}
+                content |= {name: said[name] for name in ("on", "name") if said[name]}
+                yield str(n), "item.recorded", named | content
             case "roster":
                 content = {
                     "month": place.month,

@@ -11,13 +11,15 @@ from contracts.plan import Code, Part
 from services.intake.workspace.domain.duties import Duty, FormKind, PartForm
 
 MOST_ROWS = 500
+LONGEST = {"person": 40, "name": 200}
+"""Characters of the fields that are words."""
 Number = Annotated[int, Field(ge=0, lt=10**9)]
 ROW_FIELDS: dict[FormKind, tuple[str, ...]] = {
     "deduction": ("on",),
     "articles": ("sent_on", "published_on"),
     "bulletins": ("on",),
     "feedback": ("received_on", "due_on", "answered_on"),
-    "things": ("on",),
+    "things": ("on", "name"),
     "roster": ("person", "account", "dossiers"),
 }
 """Form -> the fields of each of its rows, the demanded one first."""
@@ -35,8 +37,10 @@ class Row(BaseModel):
     received_on: date | None = None
     due_on: date | None = None
     answered_on: date | None = None
-    person: Annotated[str, Field(max_length=40)] = ""
+    person: Annotated[str, Field(max_length=LONGEST["person"])] = ""
     """A pseudonym of the unit's own choosing, never a name."""
+    name: Annotated[str, Field(max_length=LONGEST["name"])] = ""
+    """What a thing is called (a product, a model): printed in the quarter's package, never a person's name."""
     account: bool = False
     dossiers: Number | None = None
 

@@ -11,6 +11,7 @@ _TONES = "\u0300\u0301\u0303\u0309\u0323"
 _FRONTED = re.compile(rf"(?<![q])(o[ae]|uy)([{_TONES}])(?![a-z\u0302\u0306\u031b])")
 _DASHES = re.compile(r"\s*[-\u2010-\u2015]\s*")
 _LEAST_LIKE = 0.6
+_LEAST_LIKE_CODE = 0.8
 _OFFICES = ("ủy ban nhân dân", "uỷ ban nhân dân", "ubnd")
 
 
@@ -40,7 +41,7 @@ class Suggestion:
     unit: str
     name: str
     why: str
-    """`bare`: the same but for diacritics; `alias`: an alias of another source; `like`: only alike."""
+    """`bare`: the same but for diacritics; `alias`: an alias of another source; `like`, `code`: only alike."""
 
 
 @dataclass(slots=True)
@@ -81,8 +82,18 @@ class Aliases:
             for (_, key), unit in self.units.items()
             if key == key_of(name)
         ]
-        found = known + list(_by_name(name, plan_names))
+        found = [*known, *_by_code(name, plan_names), *_by_name(name, plan_names)]
         return list({one.unit: one for one in reversed(found)}.values())[::-1][:most]
+
+
+def _by_code(said: str, plan_names: Mapping[str, str]) -> Iterable[Suggestion]:
+    """Units whose code stands in what was said, or nearly does: other prefixes, mistyped digits."""
+    likely = []
+    for unit, name in plan_names.items():
+        like = 1.0 if unit in said else SequenceMatcher(None, said.strip(), unit).ratio()
+        if like >= _LEAST_LIKE_CODE:
+            likely.append((like, Suggestion(unit, name, "code")))
+    return (one for _, one in sorted(likely, key=lambda pair: -pair[0]))
 
 
 def _by_name(name: str, plan_names: Mapping[str, str]) -> Iterable[Suggestion]:

@@ -1,10 +1,15 @@
-"""What units handed in and what was decided on it, folded from the workspace's events in any order."""
+"""What units handed in and what was decided on it, folded from the workspace's events in any order.
 
+Shared by whoever freezes the index of evidence and whoever shows it: both must come to the same bytes.
+"""
+
+import hashlib
+import json
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from contracts.submissions import (
     AppealDecided,
@@ -13,7 +18,6 @@ from contracts.submissions import (
     SubmissionMade,
     SubmissionWithdrawn,
 )
-from services.reports.domain.record import Evidence, UnitEvidence
 
 AnySubmission = (
     SubmissionMade | SubmissionWithdrawn | ItemReviewed | AppealLodged | AppealDecided
@@ -21,6 +25,39 @@ AnySubmission = (
 _ANY: TypeAdapter[AnySubmission] = TypeAdapter(
     Annotated[AnySubmission, Field(discriminator="type")]
 )
+
+
+class Evidence(BaseModel):
+    """One file behind a claim, known by its hash."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    indicator: str
+    month: str
+    version: int
+    sha256: str
+    size: int
+    media_type: str
+
+
+class UnitEvidence(BaseModel):
+    """What a unit handed in up to an instant, and what the standing office decided on it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    unit: str
+    files: list[Evidence] = Field(default_factory=list)
+    reviews: dict[str, str] = Field(default_factory=dict)
+    """`<month>:<indicator>` -> the last decision; `waiting` when none was taken."""
+
+
+def index_hash(index: Iterable[UnitEvidence]) -> str:
+    """SHA-256 over an index of evidence, unit by unit in the order of their codes."""
+    found = hashlib.sha256()
+    for one in sorted(index, key=lambda one: one.unit):
+        line = json.dumps(one.model_dump(mode="json"), ensure_ascii=False, sort_keys=True)
+        found.update(line.encode() + b"\n")
+    return found.hexdigest()
 
 
 def parsed(line: bytes) -> AnySubmission:
@@ -50,6 +87,14 @@ def evidence_of(unit: str, events: Iterable[AnySubmission], until: datetime) -> 
     return UnitEvidence(
         unit=unit, files=[files[name] for name in sorted(files)], reviews=reviews_of(known)
     )
+
+
+def index_of(events: Iterable[AnySubmission], until: datetime) -> list[UnitEvidence]:
+    """The index of all units that handed something in, by their codes."""
+    units: dict[str, list[AnySubmission]] = {}
+    for event in events:
+        units.setdefault(event.unit, []).append(event)
+    return [evidence_of(unit, units[unit], until) for unit in sorted(units)]
 
 
 def in_force(events: Iterable[AnySubmission]) -> list[SubmissionMade]:
