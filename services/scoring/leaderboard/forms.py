@@ -8,7 +8,8 @@ from services.scoring.leaderboard.views import Board, Explanation, FactLine, Row
 
 def decimal(points: int) -> str:
     """Ten-thousandths as a decimal string with four decimals: `179.9960`."""
-    return f"{points // UNIT_OF_POINTS}.{points % UNIT_OF_POINTS:04d}"
+    whole, rest = divmod(abs(points), UNIT_OF_POINTS)
+    return f"{'-' if points < 0 else ''}{whole}.{rest:04d}"
 
 
 def row_json(row: Row) -> dict[str, Any]:

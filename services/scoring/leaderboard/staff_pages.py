@@ -159,7 +159,7 @@ class FreezeDesk:
             positions=await self._freezes.positions(),
             typed=typed,
             faults=faults,
-            now=self._clock.now().astimezone(LOCAL).strftime("%Y-%m-%dT%H:%M"),
+            now=self._clock.now(),
         )
 
     async def decide(
