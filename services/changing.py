@@ -23,8 +23,9 @@ from services.publishing import PlanConflictError, publish
 from services.runtime import mongo
 from services.runtime.mongo import Database
 from services.runtime.resources import Resources
-from services.scoring.asof import BusyError, PastBoards, Retold
+from services.scoring.asof import PastBoards, Retold
 from services.scoring.leaderboard.links import default_period
+from services.scoring.turns import BusyError
 
 BUSY_SECONDS = 1
 

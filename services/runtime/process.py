@@ -13,6 +13,9 @@ from services.runtime.settings import Settings
 SWITCH_SECONDS = 0.001
 """The driver works in threads: a finished one must not wait the usual five milliseconds for its turn."""
 
+BACKLOG = 16_384
+"""Connections that may wait to be taken: a crowd comes back at once. The kernel caps it at `net.core.somaxconn`."""
+
 
 def settle() -> None:
     """After the start: what is there lives as long as the process, so look through young objects only."""
@@ -38,4 +41,5 @@ def serve(app: ASGIApp, settings: Settings) -> None:
         access_log=False,
         timeout_graceful_shutdown=2,
         server_header=False,
+        backlog=BACKLOG,
     )

@@ -65,6 +65,8 @@ async def _prepared_store(own: Resources, settings: ScoringSettings) -> ScoringS
     await store.prepare()
     ledger = own.journal.collection(STANDING.name)
     await ledger.create_index([("keys", 1), ("_id", -1)])
+    for topic in (INDICATOR.name, PLAN.name):
+        await own.journal.prepare_extents(topic)
     return store
 
 
