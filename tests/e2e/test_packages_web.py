@@ -266,6 +266,10 @@ def test_the_standing_office_closes_a_period_where_it_looks_for_packages(
         assert "Kỳ đã chốt không mở lại và không sửa được." in asked.text
         refused = reviewer.post(page, headers=HTML)
         assert (refused.status_code, "Hãy đánh dấu ô xác nhận" in refused.text) == (422, True)
+        month = page.replace("2023-Q2", "2023-06")
+        assert f'href="{month}"' in reviewer.get("/packages", headers=HTML).text
+        assert "Tháng không có hồ sơ khen thưởng" in reviewer.get(month, headers=HTML).text
+        assert "Tháng không có hồ sơ khen thưởng" not in asked.text
         elsewhere = {**HTML, "Origin": "https://elsewhere.invalid"}
         foreign = reviewer.post(page, data={"confirmed": "1"}, headers=elsewhere)
         assert foreign.status_code == 403
