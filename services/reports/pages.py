@@ -41,6 +41,7 @@ def reports_site(name: str) -> Site:
 _TOOLS: tuple[Callable[..., object], ...] = (
     vocabulary.state_name,
     vocabulary.period_state,
+    vocabulary.failure_text,
     vocabulary.action_name,
     vocabulary.option_name,
     vocabulary.category_name,
@@ -305,13 +306,18 @@ async def _item_page(  # noqa: PLR0913, PLR0917 - what was typed, and what is wr
     if found is None:
         raise DecisionError("no_such_item")
     typed = {name: values[0] for name, values in form.items()}
+    units = {unit.code for unit in view.record.plan.units_of(found.bloc)}
     return desk.site.page(
         request,
         "item.html",
         status=status if faults else 200,
         view=view,
         item=found,
-        people=[p for p in view.record.nominations if p.state == "accepted"],
+        people=[
+            person
+            for person in view.record.nominations
+            if person.state == "accepted" and person.unit in units
+        ],
         typed=typed,
         chosen=form.get("person", []),
         faults=faults,
