@@ -208,7 +208,7 @@ async def test_an_award_dossier_is_told_as_it_fills_and_when_a_paper_is_taken_ba
         ("31399", 4, ["minutes"], None),
         ("31393", 1, ["minutes", "list"], None),
     ]
-    await Builder(packages).look()
+    await packages.announce_papers()
     assert len(await paper_events(own)) == 5
     hamlet = SMALL.units_of("hamlet")[0].code
     for unit, part, when in (
@@ -432,10 +432,10 @@ async def test_a_failed_archive_of_a_checked_package_can_be_built_again(
     with pytest.raises(WorkflowError, match="not_a_draft"):
         await packages.refresh(FROZEN.id)
     await Builder(packages, ("false",)).look()
-    await packages.refresh(FROZEN.id)
-    await Builder(packages).look()
-    package = await packages.get(FROZEN.id)
-    assert (package.state, package.build.ready) == ("checked", True)
+    failed = await packages.get(FROZEN.id)
+    again = await packages.refresh(FROZEN.id)
+    assert (again.state, again.build.error) == ("checked", "")
+    assert again.build.wanted == failed.build.wanted + 1
 
 
 async def test_a_drawing_ends_with_the_worker_and_when_another_one_is_wanted(
