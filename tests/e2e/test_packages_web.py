@@ -23,6 +23,7 @@ from services.publishing import publish
 from services.reports.app import store_of
 from services.reports.application import Packages
 from services.reports.building import Builder
+from services.reports.domain import vietnamese as vn
 from services.reports.domain.record import Proof
 from services.reports.handlers import Handlers
 from services.reports.render.signing import signed_pdf
@@ -418,6 +419,8 @@ def _settle_in_browser(page: Page, running: Running) -> None:
 def _reveal(page: Page, running: Running) -> None:
     page.goto(f"{running.base}{PAGE}/ceremony")
     hidden = page.locator("#reveal li.hidden")
+    expect(page.locator("#reveal li").last).to_contain_text("Không xét thi đua")
+    expect(page.locator("#reveal .place")).to_have_text(["1", "1", "3", vn.DASH])
     expect(hidden).to_have_count(4)
     page.keyboard.press("ArrowDown")
     expect(hidden).to_have_count(3)

@@ -92,6 +92,11 @@ class BlocFigures:
         ]
 
 
+def in_order_of_places(bloc: BlocFigures) -> list[Line]:
+    """As it is announced: by place; units that are not considered stand at the end."""
+    return sorted(bloc.lines, key=lambda line: (line.place is None, line.place or line.rank))
+
+
 @dataclass(frozen=True, slots=True)
 class Figures:
     """All of a package."""
