@@ -445,3 +445,26 @@ def test_a_score_sheet_says_what_does_not_apply() -> None:
     words = text_of(pdf(score_sheet(figures, bloc, line, None)))
     assert "không áp dụng" in words
     assert "quy đổi theo thang 100" in words
+
+
+@pytest.mark.parametrize(
+    ("excluded", "people", "first"),
+    [
+        ((), 1, "Tặng giải thưởng cho 6 tập thể và Giấy khen cho 1 cá nhân có"),
+        ((), 0, "Tặng giải thưởng cho 6 tập thể có"),
+        (FEW, 1, "Tặng Giấy khen cho 1 cá nhân có"),
+        (FEW, 0, "Không trao giải thưởng và Giấy khen trong"),
+    ],
+)
+def test_a_draft_decision_gives_nothing_to_nobody(
+    excluded: frozenset[str], people: int, first: str
+) -> None:
+    frozen = frozen_period("2023", SMALL, totals=TOTALS, excluded=tuple(excluded))
+    record = record_of(
+        frozen, SMALL, nominations=[nomination(n, "Lê Mẫu") for n in range(people)]
+    )
+    decision = next(d for d in annual_documents(figures_of(record, key)) if d.slug[:2] == "05")
+    words = [block.text for block in decision.blocks if isinstance(block, Paragraph)]
+    assert words[0].startswith(f"Điều 1. {first}")
+    assert ("không kèm tiền thưởng" in " ".join(words)) == bool(excluded)
+    assert " 0 " not in " ".join(words)
