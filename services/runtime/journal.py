@@ -12,10 +12,10 @@ from datetime import datetime
 from typing import NamedTuple
 
 from pymongo.errors import PyMongoError
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from services.runtime import metrics, tracing
+from services.runtime.broker import Client
 from services.runtime.clock import Clock, wall_milliseconds
 from services.runtime.logging import get_logger
 from services.runtime.mongo import Collection, Database, Document
@@ -148,7 +148,7 @@ class Journal:
     """One process's way into the journal, and back out of it."""
 
     def __init__(
-        self, database: Database, redis: Redis, settings: Settings, clock: Clock
+        self, database: Database, redis: Client, settings: Settings, clock: Clock
     ) -> None:
         self._database = database
         self._redis = redis

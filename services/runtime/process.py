@@ -1,9 +1,7 @@
 """How a long-lived process serves HTTP, and treats its threads and its garbage."""
 
-import ctypes
 import gc
 import sys
-from contextlib import suppress
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -23,12 +21,6 @@ def settle() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 50, 100)
-
-
-def give_back() -> None:
-    """After a burst of work: what the C library kept of freed memory goes back to the machine."""
-    with suppress(OSError, AttributeError):  # another C library
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def serve(app: ASGIApp, settings: Settings) -> None:

@@ -145,8 +145,9 @@ def _packages(results: Result) -> Iterator[Line]:
     if found := results.get("packages"):
         yield Line(f"package of {found['units']:,} units, s", f"{found['seconds']:.0f}")
         yield Line("  files / MB", f"{found['files']:,} / {found['megabytes']:.0f}")
-        peak, before = found["memory_megabytes"], found["memory_before_megabytes"]
-        yield Line("  memory at most MB (before)", f"{peak:.0f} ({before:.0f})")
+        yield Line(
+            "  memory of the drawing process at most, MB", f"{found['memory_megabytes']:.0f}"
+        )
 
 
 def _paint(results: Result) -> Iterator[Line]:
