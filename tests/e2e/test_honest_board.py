@@ -16,7 +16,7 @@ from tests.e2e.test_pages import (
     opened,
 )
 from tests.support.chromium import CHROMIUM
-from tests.support.system import System
+from tests.support.system import System, wait_until
 
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed"),
@@ -77,7 +77,7 @@ def test_what_stands_still_is_named_and_the_board_ends_right(
         age = seen.page.locator("#age")
         points = seen.page.locator(f'[data-unit="{UNIT}"] .points')
         live(seen.page)
-        was = points.inner_text()
+        was, version = points.inner_text(), program.standings()["version"]
         seen.page.evaluate(WATCH)
         stopped = time.time()
         program.kill(part, signal.SIGSTOP)
@@ -91,5 +91,6 @@ def test_what_stands_still_is_named_and_the_board_ends_right(
         finally:
             program.kill(part, signal.SIGCONT)
         send(program, hash(part) % 1_000_000)
+        wait_until(lambda: program.standings()["version"] != version, 20)
         expect(age.locator(".stopped")).to_be_hidden(timeout=40_000)
         expect(points).to_have_text(shown(program), timeout=20_000)
