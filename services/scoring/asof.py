@@ -49,7 +49,7 @@ def fold_until(
 ) -> Rows:
     """All rows as they stood at an instant, under the plans published until then; takes as long as a rebuild.
 
-    With a candidate: as they would stand if it had been published too, with what would be told anew because of it.
+    With a candidate: as they would stand if it had been published too. Retelling: with what would be told anew.
     """
     return asyncio.run(_fold_until(settings, instant, candidate, retelling))
 
@@ -64,10 +64,8 @@ async def _fold_until(
             async for pack in own.journal.all_packs(PLAN.name, instant)
             for line in pack.lines
         ]
-        retold = None
-        if candidate is not None:
-            plans.append(candidate)
-            retold = None if retelling is None else await retelling(own, plans)
+        plans += [] if candidate is None else [candidate]
+        retold = None if retelling is None else await retelling(own, plans)
         for plan in plans:
             fold.publish(plan)
         async for pack in own.journal.all_packs(INDICATOR.name, instant):
@@ -105,37 +103,47 @@ class PastBoards:
         self._pool: ProcessPoolExecutor | None = None
         self._waiting = 0
 
-    async def rows(self, instant: datetime, candidate: Plan | None = None) -> Rows:
-        """All rows as they stood at the instant; with a candidate, as they would stand under it.
+    async def rows(
+        self,
+        instant: datetime,
+        candidate: Plan | None = None,
+        retelling: Retelling | None = None,
+    ) -> Rows:
+        """All rows as they stood at the instant; or as they would stand under a candidate, or told otherwise.
 
         Raises:
             BusyError: too many wait already.
         """
-        if candidate is None and instant in self._known:
+        if candidate is not None:
+            retelling = retelling or self._retelling
+        is_past = candidate is None and retelling is None
+        if is_past and instant in self._known:
             self._known.move_to_end(instant)
             return self._known[instant]
         if self._waiting >= WAITING:
             raise BusyError
         self._waiting += 1
         try:
-            return await self._fold(instant, candidate)
+            return await self._fold(instant, candidate, retelling, is_past=is_past)
         finally:
             self._waiting -= 1
 
-    async def _fold(self, instant: datetime, candidate: Plan | None) -> Rows:
+    async def _fold(
+        self,
+        instant: datetime,
+        candidate: Plan | None,
+        retelling: Retelling | None,
+        *,
+        is_past: bool,
+    ) -> Rows:
         async with self._one_at_a_time:
-            if candidate is None and instant in self._known:
+            if is_past and instant in self._known:
                 return self._known[instant]
             loop = asyncio.get_running_loop()
             found = await loop.run_in_executor(
-                self._executor(),
-                fold_until,
-                self._settings,
-                instant,
-                candidate,
-                self._retelling,
+                self._executor(), fold_until, self._settings, instant, candidate, retelling
             )
-            if candidate is None:
+            if is_past:
                 self._known[instant] = found
             while len(self._known) > REMEMBERED:
                 self._known.popitem(last=False)

@@ -184,3 +184,54 @@ async def test_a_claim_waits_for_the_same_word(door: Portal) -> None:
     assert (await post(door, INDICATOR_EVENTS, claim)).json()["quarantined"] == 1
     await door.intake.portal.desk.add_aliases([Alias("*", "tb", OWN)], "test")
     assert [one.unit for one in await door.events()] == [OWN]
+
+
+async def test_a_wrong_alias_of_a_code_that_is_corrected_moves_what_was_told_under_it(
+    door: Portal,
+) -> None:
+    desk = door.intake.portal.desk
+    await desk.add_aliases([Alias("*", "TB", OTHER)], "test")
+    claim = FigureReported.example | {"unit": "tb", "indicator": "X5", "period": "2023-07"}
+    sent = [event("TB", version=1), event("TB", version=3, channel="counter")]
+    for one in sent:
+        assert (await post(door, PORTAL_EVENTS, [one])).json()["accepted"] == 1
+    await post(door, INDICATOR_EVENTS, claim)
+
+    async def counted(unit: str) -> tuple[tuple[int, int], tuple[int, int]]:
+        counters = (await door.row(unit)).counters
+        return counters["X8"], counters["X5"]
+
+    assert await counted(OTHER) == ((0, 1), (812, 1450))
+    assert await desk.add_aliases([Alias("*", "TB", OWN)], "test") == 2
+    assert (await counted(OTHER), await counted(OWN)) == (
+        ((0, 0), (0, 0)),
+        ((0, 1), (812, 1450)),
+    )
+    await post(door, PORTAL_EVENTS, sent)
+    assert await counted(OWN) == ((0, 1), (812, 1450)), "repeats and older ones move nothing"
+    assert await desk.add_aliases([Alias("*", "TB", OWN)], "test") == 0, "said again"
+    await post(door, PORTAL_EVENTS, [event("TB", version=4)])
+    assert await counted(OWN) == ((1, 1), (812, 1450)), "the sender's next word holds"
+    assert await desk.add_aliases([Alias("*", "TB", OTHER)], "test") == 2
+    assert await counted(OTHER) == ((1, 1), (812, 1450)), "there and back"
+    assert await counted(OWN) == ((0, 0), (0, 0))
+
+
+async def test_a_code_explained_while_it_waited_moves_with_its_alias_too(door: Portal) -> None:
+    desk = door.intake.portal.desk
+    assert (await post(door, PORTAL_EVENTS, [event("TB")])).json()["quarantined"] == 1
+    assert await desk.add_aliases([Alias("dvc.haugiang", "TB", OTHER)], "test") == 1
+    assert await desk.add_aliases([Alias("dvc.haugiang", "TB", OWN)], "test") == 1
+    assert (await door.row(OTHER)).counters["X8"] == (0, 0)
+    assert (await door.row(OWN)).counters["X8"] == (1, 1)
+
+
+async def test_a_name_written_without_marks_moves_with_the_alias_that_it_met(
+    door: Portal,
+) -> None:
+    desk = door.intake.portal.desk
+    await desk.add_aliases([Alias("*", "Một cửa Mỹ Lạ", OTHER)], "test")
+    await post(door, NATIONAL, [dossier(DonViXuLy="MOT CUA MY LA")])
+    assert (await door.row(OTHER)).counters["X8"] == (1, 1)
+    assert await desk.add_aliases([Alias("*", "Một cửa Mỹ Lạ", OWN)], "test") == 1
+    assert (await door.row(OWN)).counters["X8"] == (1, 1)

@@ -155,7 +155,9 @@ async def drafted(door: Portal, read: Any, since: date | None = None) -> dict[st
     desk = door.intake.portal.catalogue
     number = await desk.draft(PLAN.id, read, since, "test")
     async with asyncio.timeout(40):
-        while (found := await desk.find(number)) is None or found["state"] == "computing":
+        while (found := await desk.drafts.find(number)) is None or found[
+            "state"
+        ] == "computing":
             await asyncio.sleep(0.05)
     return found
 
@@ -211,7 +213,7 @@ async def test_a_draft_whose_preview_was_interrupted_says_so(door: Portal) -> No
     for age, state in ((timedelta(), "computing"), (timedelta(hours=1), "failed")):
         draft = {"_id": state, "state": "computing", "at": wall_now() - age}
         await database["catalogue_drafts"].insert_one(draft)
-        found = await desk.find(state)
+        found = await desk.drafts.find(state)
         assert found is not None
         assert found["state"] == state
 

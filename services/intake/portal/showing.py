@@ -279,7 +279,21 @@ def draft_error(words: Words, code: str) -> str:
         "lint": _("Kế hoạch với danh mục này không công bố được."),
         "not_ready": _("Bản nháp chưa tính xong, hoặc đã áp dụng."),
         "changed": _("Kế hoạch đã có phiên bản mới hơn. Hãy tạo lại bản nháp."),
+        "unit": _("Hãy chọn một đơn vị trong danh sách."),
+        "same": _("Tên này đang chỉ đúng đơn vị đó."),
+        "said": _("Trong lúc đó đã có người sửa tên này. Hãy tính thử lại."),
     }.get(code, code)
+
+
+def draft_state(words: Words, state: str) -> str:
+    """How far a draft is."""
+    _ = words.gettext
+    return {
+        "applied": _("đã áp dụng"),
+        "ready": _("chờ áp dụng"),
+        "failed": _("tính không được"),
+        "computing": _("đang tính"),
+    }[state]
 
 
 def row_fault(words: Words, fault: RowFault) -> str:
