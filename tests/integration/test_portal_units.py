@@ -1,5 +1,6 @@
 """Units at the doors: tokens for some only, and codes that no plan has until somebody says what they mean."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -11,6 +12,7 @@ import pytest_asyncio
 from contracts.events import DossierRecorded, FigureReported
 from services.intake.http import INDICATOR_EVENTS, PORTAL_EVENTS
 from services.intake.portal.directory import Alias
+from services.intake.portal.drafts import DraftError
 from services.runtime.auth import Keys, Role, issue
 from services.runtime.embedded import Addresses
 from tests.support.databases import settings_apart
@@ -235,3 +237,31 @@ async def test_a_name_written_without_marks_moves_with_the_alias_that_it_met(
     assert (await door.row(OTHER)).counters["X8"] == (1, 1)
     assert await desk.add_aliases([Alias("*", "Một cửa Mỹ Lạ", OWN)], "test") == 1
     assert (await door.row(OWN)).counters["X8"] == (1, 1)
+
+
+async def test_a_correction_that_is_none_says_why_and_moves_nothing(door: Portal) -> None:
+    desk, renaming = door.intake.portal.desk, door.intake.portal.renaming
+    await desk.add_aliases([Alias("*", "TB", OTHER)], "test")
+    await post(door, PORTAL_EVENTS, [event("TB")])
+    for said, code in (
+        (Alias("*", "TB", OTHER), "same"),
+        (Alias("*", "TB", "99999"), "unit"),
+        (Alias("other.source", "TB", OWN), "unit"),
+    ):
+        with pytest.raises(DraftError) as refused:
+            await renaming.draft(said, "test")
+        assert refused.value.code == code
+    number = await renaming.draft(Alias("*", "tb", OWN), "test")
+    async with asyncio.timeout(40):
+        while (found := await renaming.drafts.find(number) or {})["state"] == "computing":
+            await asyncio.sleep(0.05)
+    assert (found["state"], found["dossiers"]) == ("ready", 1)
+    moves = {m["unit"]: m["after"] - m["before"] for m in found["moves"]}
+    assert moves.keys() == {OWN, OTHER}
+    assert moves[OWN] > 0 > moves[OTHER]
+    await desk.add_aliases([Alias("*", "TB", "31405")], "somebody else")
+    with pytest.raises(DraftError) as overtaken:
+        await renaming.apply(number, "test")
+    assert overtaken.value.code == "said"
+    assert (await door.row(OWN)).counters["X8"] == (0, 0)
+    assert (await door.row("31405")).counters["X8"] == (1, 1)

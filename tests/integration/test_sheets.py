@@ -12,8 +12,8 @@ from aiohttp import web
 from openpyxl import Workbook
 
 from contracts.calendar import LOCAL
-from services.intake.portal.catalogue import DraftError
 from services.intake.portal.domain.catalogue import from_items
+from services.intake.portal.drafts import DraftError
 from services.intake.portal.pull import Api, PullStore
 from services.runtime import mongo
 from services.runtime.auth import Keys, Role, issue
