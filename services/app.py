@@ -9,6 +9,7 @@ from typing import Any, cast
 import httpx
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
+from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
 from services.changing import candidate_of, moves_of, moves_of_alias, publisher, retelling
@@ -30,7 +31,7 @@ from services.reports.collecting_http import nominations_api
 from services.reports.http import Office, packages_api
 from services.reports.pages import reports_site
 from services.reports.web import ReportsWeb, answer_refusals as answer_package_refusals
-from services.runtime import metrics
+from services.runtime import metrics, tracing
 from services.runtime.access.app import AccessWeb
 from services.runtime.access.application import Access
 from services.runtime.access.entrance import Entrance
@@ -74,6 +75,15 @@ LINKS = (
 )
 """Places of work in the head of every page; those without a route are not shown."""
 DESCRIPTION = """Thi Đua: events of an emulation movement in, exact unit totals and a live leaderboard out."""
+
+
+_READS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+def _place(scope: Scope) -> str:
+    """What a request is about, without the codes of its path: some of them open doors."""
+    parts = scope["path"].strip("/").split("/")
+    return f"{scope['method']} /{'/'.join(parts[:4] if parts[0] == 'api' else parts[:1])}"
 
 
 class WorkerReadiness:
@@ -124,7 +134,14 @@ class Front:
         self.doors: dict[str, Endpoint] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Answer one request; what may change something is traced, where anything is."""
+        if tracing.is_on() and scope["type"] == "http" and scope["method"] not in _READS:
+            with tracing.begin(_place(scope), Headers(scope=scope).get("traceparent")):
+                await self._answer(scope, receive, send)
+        else:
+            await self._answer(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         posted = scope["type"] == "http" and scope["method"] == "POST"
         door = self.doors.get(scope["path"]) if posted else None
         request = Request(scope, receive) if door else None
@@ -257,6 +274,7 @@ def main() -> None:
     """Run the web process until it is told to stop."""
     settings = Settings()
     configure(settings.log_level, "web")
+    tracing.configure(settings, "web")
     serve(create_app(settings), settings)
 
 

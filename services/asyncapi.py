@@ -41,6 +41,8 @@ class PackAnnounced(BaseModel):
     """How many lines the body has."""
     body: Annotated[str, Field(min_length=1)]
     """Events as compact JSON, joined by line feeds."""
+    traces: str = ""
+    """`traceparent` of the requests that it came of, with spaces between, where they are traced."""
 
 
 def document() -> dict[str, Any]:

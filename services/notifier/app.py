@@ -133,7 +133,7 @@ def _consumers(
     own: Resources, notifier: Notifier, letters: DeadLetters, settings: NotifierSettings
 ) -> dict[str, Consumer]:
     """One for each topic, plans first: nothing else is understood without them."""
-    handlers = Handlers(notifier.watch, letters)
+    handlers = Handlers(notifier.watch, letters, notifier.causes)
     handle = {
         PLAN.name: handlers.on_plans,
         INDICATOR.name: handlers.on_facts,

@@ -13,6 +13,7 @@ from services.notifier.domain.picture import Picture
 from services.notifier.domain.watch import Findings, Watch
 from services.notifier.pipeline.line import Line
 from services.notifier.store import NotifierStore
+from services.runtime import tracing
 from services.runtime.clock import Clock, FrozenClock, monotonic_seconds, wall_milliseconds
 from services.runtime.logging import get_logger
 
@@ -30,9 +31,12 @@ class Notifier:
 
     def __init__(self, store: NotifierStore, clock: Clock | FrozenClock) -> None:
         self.watch = Watch(Picture())
+        self.causes = tracing.Causes()
+        """Traces whose events came since the last look."""
         self._store = store
         self._clock = clock
         self._pending: Findings | None = None
+        self._pending_of: tuple[str, ...] = ()
         self._first = False
         self._looked_at = monotonic_seconds()
 
@@ -52,9 +56,13 @@ class Notifier:
         """Write down what is to be told now, what was found before and not written first; whether it was anything."""
         now = self._clock.now()
         if self._pending is None:
+            self._pending_of = self.causes.take()
             self._pending = self._silence_past(self.watch.tick(now), now)
         if self._pending:
-            await self._store.write_findings(self._pending, now)
+            with tracing.follow(
+                "notifier.find", self._pending_of, occasions=len(self._pending.occasions)
+            ):
+                await self._store.write_findings(self._pending, now, tracing.carried())
             self._count(self._pending)
         found, self._pending = bool(self._pending), None
         if self._first and self.watch.picture.plans:

@@ -23,6 +23,7 @@ from services.notifier.domain.happenings import of_answer, of_package, of_review
 from services.notifier.domain.watch import Watch
 from services.runtime.consuming import DeadLetters
 from services.runtime.journal import Pack
+from services.runtime.tracing import Causes, carried, follow
 
 _WANTED = (
     b'"type":"dossier.recorded"',
@@ -42,7 +43,8 @@ _package: TypeAdapter[PapersRecorded | PackageChecked | PackageReturned | Packag
 class Handlers:
     """One for each topic."""
 
-    def __init__(self, watch: Watch, letters: DeadLetters) -> None:
+    def __init__(self, watch: Watch, letters: DeadLetters, causes: Causes) -> None:
+        self._causes = causes
         self._watch = watch
         self._picture = watch.picture
         self._letters = letters
@@ -71,6 +73,8 @@ class Handlers:
 
     def _each(self, packs: list[Pack], take: Callable[[bytes], None]) -> None:
         for pack in packs:
+            with follow("notifier.take", pack.traces, events=pack.count):
+                self._causes.add(carried())
             for line in pack.lines:
                 try:
                     take(line)

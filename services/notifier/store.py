@@ -53,9 +53,13 @@ class NotifierStore:
         """Where each unit stood."""
         return {one["_id"]: one["value"] async for one in self.levels.find({})}
 
-    async def write_findings(self, found: Findings, now: datetime) -> None:
+    async def write_findings(
+        self, found: Findings, now: datetime, traces: Sequence[str] = ()
+    ) -> None:
         """Occasions first: when a level is written, what it told is durable."""
-        for some in _portions([InsertOne(as_document(o, now)) for o in found.occasions]):
+        traced = {"traces": list(traces)} if traces else {}
+        new = [InsertOne(as_document(o, now) | traced) for o in found.occasions]
+        for some in _portions(new):
             await write_all(self.occasions, some)
         open_ones = [
             ({"_id": number, "retracted_at": None}, why)

@@ -94,6 +94,7 @@ def from_entry(entry: Mapping[bytes, bytes]) -> Pack:
             datetime.fromisoformat(entry[b"at"].decode("ascii")),
             int(entry[b"count"]),
             entry[b"body"],
+            traces=tuple(entry.get(b"traces", b"").decode("ascii").split()),
         )
         _ = pack.made_at_ms
     except (KeyError, ValueError) as error:

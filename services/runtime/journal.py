@@ -14,7 +14,7 @@ from pymongo.errors import PyMongoError
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from services.runtime import metrics
+from services.runtime import metrics, tracing
 from services.runtime.clock import Clock, wall_milliseconds
 from services.runtime.logging import get_logger
 from services.runtime.mongo import Collection, Database, Document
@@ -56,6 +56,8 @@ class Pack:
     """Lines joined by line feeds."""
     keys: tuple[str, ...] = ()
     """What it can be found by, such as unit codes."""
+    traces: tuple[str, ...] = ()
+    """`traceparent` of the requests that it came of, where they are traced."""
 
     @property
     def lines(self) -> list[bytes]:
@@ -76,11 +78,15 @@ class Pack:
             "count": self.count,
             "body": self.body,
         }
-        return stored | {"keys": list(self.keys)} if self.keys else stored
+        if self.keys:
+            stored["keys"] = list(self.keys)
+        if self.traces:
+            stored["traces"] = list(self.traces)
+        return stored
 
     def entry(self) -> dict[str, bytes | str | int]:
         """As it is announced: the doorbell with the letter in it."""
-        return {
+        entry: dict[str, bytes | str | int] = {
             "id": self.id,
             "topic": self.topic,
             "shard": self.shard,
@@ -88,6 +94,7 @@ class Pack:
             "count": self.count,
             "body": self.body,
         }
+        return entry | {"traces": " ".join(self.traces)} if self.traces else entry
 
 
 def from_document(topic: str, stored: Document) -> Pack:
@@ -100,6 +107,7 @@ def from_document(topic: str, stored: Document) -> Pack:
         stored["count"],
         bytes(stored["body"]),
         tuple(stored.get("keys", ())),
+        tuple(stored.get("traces", ())),
     )
 
 
@@ -114,6 +122,7 @@ class _Waiting:
     lines: Sequence[bytes]
     keys: tuple[str, ...]
     done: "asyncio.Future[None]"
+    traces: tuple[str, ...]
     size: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -157,7 +166,8 @@ class Journal:
         """
         if not lines:
             return
-        waiting = _Waiting(shard, lines, keys, asyncio.get_running_loop().create_future())
+        done = asyncio.get_running_loop().create_future()
+        waiting = _Waiting(shard, lines, keys, done, tracing.carried())
         if self._waiting_bytes + waiting.size > WAITING_BYTES:
             raise JournalFullError("too much waits to be written")
         self._waiting_bytes += waiting.size
@@ -177,7 +187,11 @@ class Journal:
         packs = self._pack(topic, batch)
         error: Exception | None = None
         try:
-            with metrics.JOURNAL_WRITE_SECONDS.labels(topic).time():
+            traces = tracing.together(waiting.traces for waiting in batch)
+            with (
+                metrics.JOURNAL_WRITE_SECONDS.labels(topic).time(),
+                tracing.follow("journal.write", traces, topic=topic, packs=len(packs)),
+            ):
                 await self.collection(topic).insert_many(
                     [pack.document() for pack in packs], ordered=False
                 )
@@ -202,16 +216,19 @@ class Journal:
         for shard in sorted({waiting.shard for waiting in batch}):
             lines: list[bytes] = []
             keys: dict[str, None] = {}
+            traces = tracing.together(w.traces for w in batch if w.shard == shard)
             size = 0
             for waiting in (w for w in batch if w.shard == shard):
                 keys.update(dict.fromkeys(waiting.keys))
                 for line in waiting.lines:
                     if len(lines) >= PACK_EVENTS or (lines and size + len(line) > PACK_BYTES):
-                        packs.append(_new_pack(topic, shard, accepted_at, lines, tuple(keys)))
+                        packs.append(
+                            _new_pack(topic, shard, accepted_at, lines, tuple(keys), traces)
+                        )
                         lines, size = [], 0
                     lines.append(line)
                     size += len(line) + 1
-            packs.append(_new_pack(topic, shard, accepted_at, lines, tuple(keys)))
+            packs.append(_new_pack(topic, shard, accepted_at, lines, tuple(keys), traces))
         for pack in packs:
             metrics.PACK_EVENTS.labels(topic).observe(pack.count)
         return packs
@@ -273,7 +290,12 @@ class Journal:
 
 
 def _new_pack(
-    topic: str, shard: int, at: datetime, lines: list[bytes], keys: tuple[str, ...]
+    topic: str,
+    shard: int,
+    at: datetime,
+    lines: list[bytes],
+    keys: tuple[str, ...],
+    traces: tuple[str, ...],
 ) -> Pack:
     number = id_at(wall_milliseconds()) + os.urandom(6).hex()
-    return Pack(number, topic, shard, at, len(lines), b"\n".join(lines), keys)
+    return Pack(number, topic, shard, at, len(lines), b"\n".join(lines), keys, traces)

@@ -79,6 +79,10 @@ class Settings(BaseSettings):
     log_level: str = "INFO"
     log_format: Literal["auto", "json", "console"] = "auto"
     """auto: lines for people on a terminal, JSON elsewhere."""
+    traces_to: str = ""
+    """Where spans go: the address of an OTLP receiver over HTTP; empty: nothing is traced."""
+    traces_share: float = Field(1.0, gt=0, le=1)
+    """Share of the requests that are traced, where their sender has not decided it."""
     mtls_subject_header: str = ""
     """Header in which the proxy tells the subject of a client's certificate; it must strip it from what comes in."""
     worker_urls: tuple[str, ...] = ()

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from services.runtime import metrics
+from services.runtime import metrics, tracing
 from services.runtime.health import Health
 from services.runtime.logging import configure, get_logger
 from services.runtime.process import serve
@@ -27,6 +27,7 @@ Work = Callable[[Health], AbstractAsyncContextManager[object]]
 def run_worker(name: str, settings: Settings, work: Work) -> None:
     """Run one worker until it is told to stop; `name` stands on each line of its log."""
     configure(settings.log_level, name)
+    tracing.configure(settings, name)
     serve(worker_face(work), settings)
 
 

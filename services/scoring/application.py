@@ -8,10 +8,12 @@ from prometheus_client import Counter, Gauge
 from pymongo.errors import PyMongoError
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
+from redis.typing import EncodableT, FieldT
 
 from contracts.events import PlanPublished
 from contracts.plan import Plan
 from contracts.streams import BOARD, STANDING
+from services.runtime import tracing
 from services.runtime.clock import (
     Clock,
     monotonic_seconds,
@@ -76,6 +78,12 @@ def row_document(plan: PlanKey, row: UnitRow, position: int) -> Document:
     }
 
 
+def _entry(message: bytes) -> dict[FieldT, EncodableT]:
+    """A move of the board as the bus carries it, with what it came of, where that is traced."""
+    traces = tracing.carried()
+    return {"body": message, "traces": " ".join(traces)} if traces else {"body": message}
+
+
 class Scoring:
     """One worker: the fold and everything that follows from it."""
 
@@ -104,11 +112,16 @@ class Scoring:
         self._last_pack = 0.0
         self._ledger = Ledger()
         self._bus_away_until = 0.0
+        self._causes_of_move = tracing.Causes()
+        self._causes_of_ledger = tracing.Causes()
 
     async def on_packs(self, packs: list[Pack]) -> None:
         """Fold packs; a bad line becomes a dead letter and stops nobody."""
         for pack in packs:
-            self._fold_pack(pack)
+            with tracing.follow("scoring.fold", pack.traces, events=pack.count):
+                self._fold_pack(pack)
+                self._causes_of_move.add(tracing.carried())
+                self._causes_of_ledger.add(tracing.carried())
             if not self._oldest_ms:
                 self._oldest_ms = pack.made_at_ms
             self._moved.set()
@@ -185,9 +198,10 @@ class Scoring:
             await self._moved.wait()
             self._moved.clear()
             started = monotonic_seconds()
-            move = self._move()
-            spent = monotonic_seconds() - started
-            await self._send(move)
+            with tracing.follow("scoring.tell_board", self._causes_of_move.take()):
+                move = self._move()
+                spent = monotonic_seconds() - started
+                await self._send(move)
             await asyncio.sleep(max(REFRESH_PAUSE_SECONDS, spent * (1 - share) / share))
 
     def _move(self) -> bytes:
@@ -227,7 +241,7 @@ class Scoring:
         try:
             await self._redis.xadd(
                 self._journal.stream(BOARD.name, 0),
-                {"body": message},
+                _entry(message),
                 maxlen=1_000,
                 approximate=True,
             )
@@ -320,7 +334,8 @@ class Scoring:
             if not lines:
                 continue
             try:
-                await self._journal.append(STANDING.name, 0, lines, tuple(units))
+                with tracing.follow("scoring.write_ledger", self._causes_of_ledger.take()):
+                    await self._journal.append(STANDING.name, 0, lines, tuple(units))
             except JournalUnavailableError:
                 log.warning("ledger waits for the journal")
                 continue

@@ -3,8 +3,10 @@
 import asyncio
 import signal
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
+import httpx
 import pytest
 import redis
 
@@ -65,6 +67,32 @@ async def test_killing_a_process_in_the_middle_loses_nothing(system: System, nam
         )
     assert any("died" in line or "restart" in line for line in system.output)
     ends_right(system, events)
+
+
+async def test_a_rolling_restart_under_load_loses_nothing(system: System) -> None:
+    """As in an upgrade: each process is told to end, the next one only when its successor is ready."""
+    events = events_of(16, EVENTS)
+    async with sending(Sender(system, events, 7), 0.05):
+        for name in ("scoring", "notifier", "reports", "web"):
+            before = system.pids(name)
+            assert before, name
+            system.kill(name, signal.SIGTERM)
+            back = partial(is_back, system, name, before)
+            await asyncio.to_thread(wait_until, back, 40, system.tail)
+    ends_right(system, events)
+
+
+def is_back(system: System, name: str, before: list[int]) -> bool:
+    """Another process stands in the place of those that ended, and the whole is ready."""
+    now = system.pids(name)
+    return bool(now) and not set(now) & set(before) and is_ready(system)
+
+
+def is_ready(system: System) -> bool:
+    try:
+        return httpx.get(f"{system.base}/readyz", timeout=5).status_code == 200
+    except httpx.HTTPError:
+        return False
 
 
 async def test_a_flushed_bus_is_made_good_from_the_journal(system: System) -> None:

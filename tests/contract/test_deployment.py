@@ -38,7 +38,7 @@ JOBS = ("notifier", "reports")
 
 def run(tool: str, *words: str | Path) -> "subprocess.CompletedProcess[str]":
     """Run a tool of the operator's; skip, and say so, where it is not installed."""
-    path = shutil.which(tool)
+    path = shutil.which(tool) or shutil.which(tool, path=str(Path(sys.executable).parent))
     if path is None:
         pytest.skip(f"{tool} is not installed here")
     return subprocess.run(

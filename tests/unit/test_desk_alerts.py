@@ -20,6 +20,7 @@ from services.notifier.domain.watch import Watch
 from services.notifier.handlers import Handlers
 from services.runtime.consuming import DeadLetters
 from services.runtime.journal import Pack
+from services.runtime.tracing import Causes
 from tests.support.notifying import PLAN, START, local
 
 UNIT = "31399"
@@ -41,7 +42,7 @@ class Desk:
     def __init__(self) -> None:
         self.watch = Watch(Picture())
         self.letters = Letters()
-        self.handlers = Handlers(self.watch, cast("DeadLetters", self.letters))
+        self.handlers = Handlers(self.watch, cast("DeadLetters", self.letters), Causes())
         self.watch.publish(PLAN, START)
         self.watch.tick(START)
 

@@ -21,6 +21,7 @@ from services.notifier.store import NotifierStore
 from services.notifier.wording import Wording
 from services.runtime.clock import wall_milliseconds
 from services.runtime.mongo import Document
+from services.runtime.tracing import together
 from services.runtime.web.formats import Lang
 from services.runtime.web.i18n import Words
 
@@ -325,6 +326,7 @@ class Line:
             items.append(self._item(notice, occasions[notice["occasion"]], wording, found[2]))
             about = wording.about()
         mail = self._tools.composer.write(letter, contact, items, about)
+        of = [occasions[n["occasion"]].get("traces", ()) for n in letter.notices]
         return {
             "_id": message_id(letter, self._tools.composer.domain),
             "person": letter.person,
@@ -344,6 +346,7 @@ class Line:
             "step": "new",
             "answer": "",
             "body": zlib.compress(mail.as_bytes()),
+            "traces": list(together(of)),
         }
 
     def _item(

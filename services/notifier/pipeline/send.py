@@ -20,6 +20,7 @@ from services.notifier.store import NotifierStore
 from services.runtime.clock import Clock, FrozenClock, monotonic_seconds, wall_milliseconds
 from services.runtime.logging import get_logger
 from services.runtime.mongo import Document
+from services.runtime.tracing import follow
 
 log = get_logger(__name__)
 MAILS = Counter("notifier_mails", "Answers of the mail server to our mails.", ["outcome"])
@@ -222,9 +223,10 @@ class Sender:
     async def _send(self, client: aiosmtplib.SMTP, mail: Document) -> bool:
         """Whether the connection can be used again."""
         try:
-            _, answer = await client.sendmail(
-                self._settings.mail_from, [mail["to"]], zlib.decompress(mail["body"])
-            )
+            with follow("notifier.send", mail.get("traces", ()), attempt=mail["attempts"]):
+                _, answer = await client.sendmail(
+                    self._settings.mail_from, [mail["to"]], zlib.decompress(mail["body"])
+                )
         except aiosmtplib.SMTPRecipientsRefused as refused:
             first = refused.recipients[0]
             await self._refused(mail, first.code, first.message)

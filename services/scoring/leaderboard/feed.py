@@ -15,6 +15,7 @@ from contracts.events import BoardMoved, PlanPublished, Standing, UnitScored
 from contracts.packages import PackagePublished, PeriodFrozen
 from contracts.plan import Bloc, Plan, Unit, in_force
 from contracts.wire import board_moved, standing
+from services.runtime import tracing
 from services.runtime.broker import Entry
 from services.runtime.clock import Clock, wall_milliseconds
 from services.runtime.journal import Journal, Pack
@@ -137,8 +138,10 @@ class Feed:
             except (KeyError, ValueError) as error:
                 log.warning("board message passed over", error=type(error).__name__)
                 continue
-            self._watch_order(move)
-            self._take((move.position, row) for row in move.rows)
+            traces = entry.get(b"traces", b"").decode("ascii", "replace").split()
+            with tracing.follow("leaderboard.show", traces, rows=len(move.rows)):
+                self._watch_order(move)
+                self._take((move.position, row) for row in move.rows)
             self._sign_of_life(move.at, self._bus_ms)
             if move.accepted_at_ms:
                 FRESHNESS.observe((wall_milliseconds() - move.accepted_at_ms) / 1_000)
