@@ -82,12 +82,12 @@ class CataloguePages:
     async def draft(self, request: Request) -> Response:
         """Read a file or one procedure, and begin to compute what it would move."""
         who = await self._guard.require(request, Role.REVIEWER)
-        form = await request.form(max_files=1, max_fields=20)
-        plan = str(form.get("plan", ""))
-        try:
-            number = await self._drafted(form, plan, who.subject)
-        except FormError as refused:
-            return await self._show(request, plan, refused)
+        async with request.form(max_files=1, max_fields=20) as form:
+            plan = str(form.get("plan", ""))
+            try:
+                number = await self._drafted(form, plan, who.subject)
+            except FormError as refused:
+                return await self._show(request, plan, refused)
         return RedirectResponse(f"{CATALOGUE}/drafts/{number}", 303)
 
     async def _drafted(self, form: FormData, plan: str, by: str) -> str:
