@@ -12,7 +12,7 @@ COMPILE = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11
 	--no-emit-index-url --no-emit-find-links --no-annotate --no-header --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check audit sbom site chaos bench bench-record docs lock
+.PHONY: help setup demo up test check audit sbom site chaos soak bench bench-record docs lock
 
 help: ## list the verbs
 	@echo "make VERB, where VERB is one of"
@@ -68,6 +68,9 @@ sbom: setup ## write what the image is made of to build/sbom.json (CycloneDX)
 
 chaos: setup ## a storm of kills, pauses, cuts and clock jumps for SECONDS, drawn by SEED
 	$(BIN)/python -m tests.chaos --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
+
+soak: setup ## an hour of 300 events a second with mischief every half minute; prints memory and disk as they grow
+	$(BIN)/python -m tests.chaos --seconds 3600 --rate 300 --between 30 $(if $(SEED),--seed $(SEED))
 
 bench: setup ## measure on this machine
 	$(BIN)/python -m tests.bench

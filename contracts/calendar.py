@@ -79,6 +79,11 @@ def is_year(period: str) -> bool:
 
 
 @lru_cache(maxsize=512)
+def is_month(period: str) -> bool:
+    """Whether a period is a single month: `2023-07`."""
+    return not is_year(period) and "Q" not in period
+
+
 def last_month_of(period: str, competition: tuple[str, ...]) -> str | None:
     """The last month of the competition that lies in the period; None when none does."""
     months = months_of(period, competition)

@@ -169,7 +169,7 @@ def create_app(settings: Settings) -> Front:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             own = await stack.enter_async_context(resources(settings))
-            past = stack.enter_context(PastBoards(settings, retelling))
+            past = stack.enter_context(PastBoards(settings, own.journal, retelling))
             verifier = TokenVerifier(PublicKeys(Keys(settings.keys_dir)))
             people = AccessWeb(own, verifier, access_site(NAME))
             intake = IntakeWeb(own, people.guard)

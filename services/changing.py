@@ -24,8 +24,9 @@ from services.publishing import PlanConflictError, publish
 from services.runtime import mongo
 from services.runtime.mongo import Database
 from services.runtime.resources import Resources
-from services.scoring.asof import BusyError, PastBoards, Retelling, Retold, Rows
+from services.scoring.asof import AS_TOLD, PastBoards, Retelling, Retold, Rows
 from services.scoring.leaderboard.links import default_period
+from services.scoring.turns import BusyError
 
 BUSY_SECONDS = 1
 
@@ -94,7 +95,7 @@ async def renaming(said: Alias, own: Resources, plans: Iterable[Plan]) -> Retold
     released += [line async for line in _events(database, directory)]
     async for some in IntakeStore(database).explained_by(names):
         released += [to_line(event) for event, _ in moved_under(directory, some)]
-    return Retold(_as_told, released)
+    return Retold(AS_TOLD.line, released)
 
 
 async def _knowing(own: Resources, plans: Iterable[Plan]) -> tuple[Database, Known, Directory]:
@@ -105,10 +106,6 @@ async def _knowing(own: Resources, plans: Iterable[Plan]) -> tuple[Database, Kno
         known.add(plan)
         directory.add(plan)
     return database, known, directory
-
-
-def _as_told(line: bytes) -> bytes:
-    return line
 
 
 def _retold(known: Known, line: bytes) -> bytes:
@@ -178,6 +175,6 @@ async def _rows(
     """The board; waits until others have got what they asked for."""
     while True:
         try:
-            return await past.rows(now, candidate, retelling)
+            return await past.rows(now, candidate, retelling=retelling)
         except BusyError:
             await asyncio.sleep(BUSY_SECONDS)

@@ -124,12 +124,28 @@ def main() -> None:
     try:
         app()
     except Exception as error:
-        if not isinstance(error, _expected()):
+        said = _said(error)
+        if said is None:
             raise
-        sys.stderr.write(f"thidua: {error}\n")
+        sys.stderr.write(f"thidua: {said}\n")
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _said(error: Exception) -> str | None:
+    """What somebody can act on; None: nobody expected it."""
+    from pydantic import ValidationError  # noqa: PLC0415
+
+    if isinstance(error, ValidationError) and error.title.endswith("Settings"):
+        return "; ".join(_of_setting(fault["loc"][0], fault["msg"]) for fault in error.errors())
+    return str(error) if isinstance(error, _expected()) else None
+
+
+def _of_setting(field: int | str, message: str) -> str:
+    name = str(field)
+    variable = name if name.isupper() else f"THIDUA_{name.upper()}"
+    return f"{variable}: {message.removeprefix('Value error, ')}"
 
 
 def _expected() -> tuple[type[Exception], ...]:

@@ -13,7 +13,7 @@ class Closer:
         self._closing = HandClosing(own)
 
     async def periods(self, plan: str) -> list[Period]:
-        """Quarters and years in the order in which they end.
+        """All of them, in the order in which they end, the shorter first.
 
         Raises:
             ClosingRefusedError: there is no such plan.

@@ -41,8 +41,11 @@ def verify(
     except NotAPackageError as error:
         say(str(error))
         raise typer.Exit(1) from None
-    for line in signatures_in(file):
-        say(line)
+    for copy in signatures_in(file):
+        if copy.faulty:
+            found.append(copy.sentence)
+        else:
+            say(copy.sentence)
     if data is not None:
         found += _against(data, record, file)
     for line in found:

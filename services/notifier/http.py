@@ -84,4 +84,5 @@ def line_json(line: Line, words: Words) -> dict[str, Any]:
         "attempts": mail["attempts"] if mail else 0,
         "acknowledged_at": line.occasion.get("acknowledged_at"),
         "retracted_at": line.occasion.get("retracted_at"),
+        "retracted_why": line.occasion.get("retracted_why", ""),
     }

@@ -17,6 +17,7 @@ from services.notifier.wording import (
     rule_in_words,
     severity_in_words,
     state_in_words,
+    withdrawal_in_words,
     withdrawn_in_words,
 )
 from services.runtime.access.guard import Guard
@@ -364,6 +365,7 @@ _TOOLS = (
     state_in_words,
     role_in_words,
     form_in_words,
+    withdrawal_in_words,
     withdrawn_in_words,
 )
 """Functions that the templates call."""

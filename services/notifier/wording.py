@@ -307,6 +307,18 @@ def withdrawn_in_words(why: str, words: Words) -> str:
     return told.get(why, corrected)
 
 
+def withdrawal_in_words(why: str, words: Words) -> str:
+    """The same for a list, where the office looks through what was told."""
+    _ = words.gettext
+    told: dict[str, str] = {
+        Withdrawn.LIFTED: _("trường hợp loại đã được bỏ áp dụng"),
+        Withdrawn.DUE_MOVED: _("hạn đã chuyển sang ngày khác"),
+        Withdrawn.JUDGED_ANEW: _("đã có quyết định khác thay thế"),
+        Withdrawn.SENT_BACK: _("hồ sơ đã được trả lại để sửa"),
+    }
+    return told.get(why, _("dữ liệu đã được sửa"))
+
+
 def severity_in_words(severity: str, words: Words) -> str:
     """How grave an alert is."""
     _ = words.gettext

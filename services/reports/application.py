@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from datetime import date
 from typing import Any, Protocol
 
-from contracts.calendar import is_year, local_date, months_of, quarter_of
+from contracts.calendar import is_month, is_year, local_date, months_of, quarter_of
 from contracts.evidence import UnitEvidence, evidence_of, open_appeals, parsed, reviews_of
 from contracts.packages import (
     PackageChecked,
@@ -68,7 +68,7 @@ class Packages:
         known = {package.id for package in await self.store.packages()}
         for key in await self.store.frozen_ids():
             event = None if key in known else await self.store.frozen(key)
-            if event is None or not (is_year(event.period) or "Q" in event.period):
+            if event is None or is_month(event.period):
                 continue
             if await self.store.plan(event.plan, event.plan_version) is None:
                 continue
@@ -153,8 +153,10 @@ class Packages:
         return unsettled(months_of(period, plan.months), *await self._claims(plan.id))
 
     async def refresh(self, key: str) -> Package:
-        """Look at the gate and have the archive built anew."""
+        """Look at the gate and have the archive built anew; of a package that is checked, only one that failed."""
         package = await self.get(key)
+        if package.official:
+            return await self.store.save(workflow.repeated(package))
         gate = await self.look(package, await self.record(package))
         return await self.store.save(workflow.changed(package, gate=gate))
 
@@ -192,10 +194,15 @@ class Packages:
     async def _check_people(
         self, package: Package, item: Item | None, decision: Decision
     ) -> None:
-        """People chosen for a bloc are nominated, accepted, and no more than the plan says."""
+        """People chosen for a bloc are of its units, accepted, and no more than the plan says."""
         record = await self.record(package)
         bloc = None if item is None else record.plan.bloc(item.bloc)
-        known = {person.id for person in record.nominations if person.state == "accepted"}
+        units = {unit.code for unit in record.plan.units_of("" if item is None else item.bloc)}
+        known = {
+            person.id
+            for person in record.nominations
+            if person.state == "accepted" and person.unit in units
+        }
         most = 0 if bloc is None else bloc.bloc_individuals
         if len(decision.choice.order) > most or not set(decision.choice.order) <= known:
             raise deciding.DecisionError("does_not_fit")

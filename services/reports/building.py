@@ -1,45 +1,56 @@
-"""Building archives in the background: one at a time, into a file, then into the store; repeated until it is there."""
+"""Building archives in the background: one at a time, in a process of its own, then into the store."""
 
 import asyncio
 import hashlib
+import sys
 import tempfile
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from subprocess import PIPE
 
 from prometheus_client import Counter, Gauge
 from pymongo.errors import PyMongoError
 
 from services.reports.application import Packages
-from services.reports.domain.record import Record
+from services.reports.domain.record import ARCHIVE, ORDER, Order
 from services.reports.domain.workflow import Build, Package
-from services.reports.render.package import Templates, build
 from services.reports.store import CHUNK_BYTES
 from services.runtime.clock import monotonic_seconds
 from services.runtime.journal import JournalUnavailableError
 from services.runtime.logging import get_logger
-from services.runtime.process import give_back
-from services.runtime.web.collation import vietnamese_key
 
 log = get_logger(__name__)
 BUILT = Counter("reports_packages_built", "Archives built.")
 FAILED = Counter("reports_builds_failed", "Archives that could not be built.")
 SECONDS = Gauge("reports_build_seconds", "How long the last archive took.")
 LOOK_SECONDS = 0.5
+TRIES = 3
+"""So often a process that broke down is begun again: memory may be short for a while, a fault in the program stays."""
+PAUSE_SECONDS = 2.0
+PROGRAM = (sys.executable, "-m", "services.reports.drawing")
+"""What draws a package; it is given a folder."""
 
 
 class OutdatedError(Exception):
     """The package was changed while its archive was being built."""
 
 
+class BrokenDownError(Exception):
+    """The process that drew the package ended without having drawn it; the code says how."""
+
+    def __init__(self, returned: int) -> None:
+        self.code = "killed" if returned < 0 else "failed"
+        super().__init__(f"ended with {returned}")
+
+
 class Builder:
     """The worker's loop."""
 
-    def __init__(self, packages: Packages) -> None:
+    def __init__(self, packages: Packages, program: tuple[str, ...] = PROGRAM) -> None:
         self._packages = packages
         self._store = packages.store
-        self._steps = (0, 0)
-        self._outdated = False
+        self._program = program
 
     async def keep(self) -> None:
         """Look for what is wanted and not there, for ever."""
@@ -61,59 +72,88 @@ class Builder:
 
     async def _build(self, package: Package) -> None:
         started = monotonic_seconds()
-        record = await self._packages.record(package)
-        templates = await self._store.templates()
         with tempfile.TemporaryDirectory(prefix="thidua-") as folder:
-            path = Path(folder) / "package.zip"
+            archive = Path(folder) / ARCHIVE
             try:
-                manifest = await self._watched(package, record, templates, path)
+                steps = await self._drawn(package, Path(folder))
             except OutdatedError:
                 return
-            except Exception as error:
+            except BrokenDownError as error:
                 FAILED.inc()
                 log.exception("a package could not be built", package=package.id)
-                failed = package.build.model_copy(update={"error": type(error).__name__})
+                failed = package.build.model_copy(update={"error": error.code})
                 await self._store.built(package.id, failed)
                 return
             number = package.build.wanted
-            await self._store.keep_archive(package.id, number, _chunks(path))
-            files = len(manifest["files"])
+            await self._store.keep_archive(package.id, number, _chunks(archive))
             done = Build(
                 done=number,
-                steps=files,
-                steps_of=files,
-                sha256=_hash(path),
-                size=path.stat().st_size,
+                steps=steps,
+                steps_of=steps,
+                sha256=_hash(archive),
+                size=archive.stat().st_size,
             )
         await self._store.built(package.id, done)
-        give_back()
         SECONDS.set(monotonic_seconds() - started)
         BUILT.inc()
-        log.info("package built", package=package.id, files=files)
+        log.info("package built", package=package.id, documents=steps)
 
-    async def _watched(
-        self, package: Package, record: Record, templates: Templates, path: Path
-    ) -> dict[str, Any]:
-        """Build in a thread, and write down how far it is."""
-        self._steps, self._outdated = (0, 0), False
-        work = asyncio.create_task(asyncio.to_thread(self._write, record, templates, path))
-        while not work.done():
-            await asyncio.wait([work], timeout=LOOK_SECONDS)
-            await self._store.progress(package.id, *self._steps)
-            current = await self._store.package(package.id)
-            self._outdated = (
-                current is not None and current.build.wanted != package.build.wanted
-            )
-        return await work
+    async def _drawn(self, package: Package, folder: Path) -> int:
+        """Have it drawn; returns how many documents it has.
 
-    def _write(self, record: Record, templates: Templates, path: Path) -> dict[str, Any]:
-        with path.open("wb") as target:
-            return build(record, vietnamese_key, target, templates, self._tell)
+        Raises:
+            OutdatedError: another one is wanted meanwhile.
+            BrokenDownError: the process broke down each time.
+        """
+        order = Order(
+            record=await self._packages.record(package),
+            templates=await self._store.templates(),
+        )
+        await asyncio.to_thread(_write, folder / ORDER, order)
+        for _ in range(TRIES - 1):
+            try:
+                return await self._try(package, folder)
+            except BrokenDownError as error:
+                log.warning("drawing again", package=package.id, error=str(error))
+                await asyncio.sleep(PAUSE_SECONDS)
+        return await self._try(package, folder)
 
-    def _tell(self, done: int, total: int) -> None:
-        if self._outdated:
+    async def _try(self, package: Package, folder: Path) -> int:
+        """Run the process once, and write down how far it is; it never outlives this call."""
+        steps, told_at = 0, 0.0
+        async with _process(*self._program, str(folder)) as process:
+            if process.stdout is None:
+                raise TypeError("a process with a pipe has a pipe")
+            async for line in process.stdout:
+                steps, steps_of = map(int, line.split())
+                if monotonic_seconds() - told_at >= LOOK_SECONDS:
+                    told_at = monotonic_seconds()
+                    await self._told(package, steps, steps_of)
+            if returned := await process.wait():
+                raise BrokenDownError(returned)
+        return steps
+
+    async def _told(self, package: Package, steps: int, steps_of: int) -> None:
+        await self._store.progress(package.id, steps, steps_of)
+        current = await self._store.package(package.id)
+        if current is not None and current.build.wanted != package.build.wanted:
             raise OutdatedError
-        self._steps = (done, total)
+
+
+@asynccontextmanager
+async def _process(*words: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A process that tells on its standard output, and is ended with the block."""
+    process = await asyncio.create_subprocess_exec(*words, stdout=PIPE)
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+def _write(path: Path, order: Order) -> None:
+    path.write_text(order.model_dump_json(), encoding="utf-8")
 
 
 async def _chunks(path: Path) -> AsyncIterator[bytes]:

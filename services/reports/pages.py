@@ -1,6 +1,5 @@
-"""The pages of the standing office: packages, open questions, documents, people, dossiers, the ceremony."""
+"""The pages of the standing office: packages, what is open in one, and the steps on its way."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import date
@@ -13,11 +12,10 @@ from pydantic import ValidationError
 
 from contracts.calendar import local_date
 from services.reports import vocabulary
-from services.reports.comparing import compared
 from services.reports.domain import vietnamese as vn
 from services.reports.domain.closing import Closer
 from services.reports.domain.decisions import DecisionError, Present
-from services.reports.domain.figures import Figures, outcomes_of
+from services.reports.domain.figures import outcomes_of
 from services.reports.domain.record import Record, Signatures
 from services.reports.domain.workflow import Package, SignedCopy
 from services.reports.http import STEPS, WHO_SEES, Answer, Details, Office
@@ -41,6 +39,7 @@ def reports_site(name: str) -> Site:
 _TOOLS: tuple[Callable[..., object], ...] = (
     vocabulary.state_name,
     vocabulary.period_state,
+    vocabulary.failure_text,
     vocabulary.action_name,
     vocabulary.option_name,
     vocabulary.category_name,
@@ -158,8 +157,6 @@ def pages(desk: Desk, closer: Closer) -> APIRouter:
     for action in STEPS:
         _add_step(router, desk, action)
     _add_item(router, desk)
-    _add_documents(router, desk)
-    _add_ceremony(router, desk)
     return router
 
 
@@ -305,13 +302,18 @@ async def _item_page(  # noqa: PLR0913, PLR0917 - what was typed, and what is wr
     if found is None:
         raise DecisionError("no_such_item")
     typed = {name: values[0] for name, values in form.items()}
+    units = {unit.code for unit in view.record.plan.units_of(found.bloc)}
     return desk.site.page(
         request,
         "item.html",
         status=status if faults else 200,
         view=view,
         item=found,
-        people=[p for p in view.record.nominations if p.state == "accepted"],
+        people=[
+            person
+            for person in view.record.nominations
+            if person.state == "accepted" and person.unit in units
+        ],
         typed=typed,
         chosen=form.get("person", []),
         faults=faults,
@@ -355,43 +357,3 @@ def _faults(error: ValidationError) -> set[str]:
     """The fields with which something is wrong."""
     names = {str(fault["loc"][0]) if fault["loc"] else "present" for fault in error.errors()}
     return {"present" if name in ("name", "office") else name for name in names}
-
-
-def _add_documents(router: APIRouter, desk: Desk) -> None:
-    @router.get("/packages/{key}/documents/{slug:path}", openapi_extra=access(*WHO_SEES))
-    async def document_page(request: Request, key: str, slug: str) -> HTMLResponse:
-        """One document, to read in the browser."""
-        view = await desk.view(request, key)
-        document = await desk.office.archives.document(view.package, slug)
-        return desk.site.page(request, "document.html", view=view, document=document, slug=slug)
-
-    @router.get("/packages/{key}/compare", openapi_extra=access(*WHO_SEES))
-    async def compare_page(request: Request, key: str, other: str = "") -> HTMLResponse:
-        """What differs between two packages."""
-        view = await desk.view(request, key)
-        store = desk.office.packages.store
-        others = [p for p in await store.packages() if p.id != key and p.build.done]
-        against = next((p for p in others if p.id == other), None)
-        lines = []
-        if against is not None and view.package.build.done:
-            mine = await desk.office.archives.figures(view.package)
-            theirs = await desk.office.archives.figures(against)
-            lines = await asyncio.to_thread(compared, mine, theirs)
-        return desk.site.page(
-            request, "compare.html", view=view, others=others, against=against, lines=lines
-        )
-
-
-def _add_ceremony(router: APIRouter, desk: Desk) -> None:
-    @router.get("/packages/{key}/ceremony", openapi_extra=access(*WHO_SEES))
-    async def ceremony(request: Request, key: str, bloc: str = "") -> HTMLResponse:
-        """The reveal, from last to first."""
-        view = await desk.view(request, key)
-        figures = await desk.office.archives.figures(view.package)
-        return desk.site.page(
-            request, "ceremony.html", view=view, chosen=_bloc(figures, bloc), figures=figures
-        )
-
-
-def _bloc(figures: Figures, code: str) -> Any:  # noqa: ANN401 - figures of a bloc
-    return next((bloc for bloc in figures.blocs if bloc.bloc.code == code), figures.blocs[0])

@@ -57,6 +57,19 @@ def action_name(action: str, words: Words) -> str:
     return names.get(action, action)
 
 
+def failure_text(code: str, words: Words) -> str:
+    """Why an archive could not be built, and what to do."""
+    if code == "killed":
+        return words.gettext(
+            "Chương trình dựng bị dừng giữa chừng nhiều lần, thường vì máy chủ thiếu bộ nhớ. "
+            "Không mất dữ liệu nào. Hãy dựng lại; nếu vẫn lỗi, hãy báo người quản trị."
+        )
+    return words.gettext(
+        "Chương trình dựng gặp lỗi; nhật ký của máy chủ ghi rõ lỗi nào. Không mất dữ liệu nào. "
+        "Nếu vừa đổi mẫu văn bản, hãy xem lại mẫu; nếu không, hãy báo người quản trị rồi dựng lại."
+    )
+
+
 def option_name(option: str, words: Words) -> str:
     """An answer that may be chosen."""
     names = {

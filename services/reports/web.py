@@ -21,6 +21,7 @@ from services.reports.http import Office, packages_api, refused
 from services.reports.pages import Desk, pages
 from services.reports.refusals import EXPECTED, refusal_of
 from services.reports.settings import ReportsSettings
+from services.reports.showing_pages import showing_pages
 from services.reports.signed_pages import signed_pages
 from services.runtime import mongo
 from services.runtime.access.guard import Guard
@@ -84,6 +85,7 @@ class ReportsWeb:
         app.include_router(collecting_pages(self._counter))
         app.include_router(closing_pages(self._desk, self._closer))
         app.include_router(signed_pages(self._desk))
+        app.include_router(showing_pages(self._desk))
         app.include_router(pages(self._desk, self._closer))
 
     @asynccontextmanager

@@ -1,16 +1,21 @@
-"""Redis clients and the FastStream broker are built here and nowhere else."""
+"""Redis clients and the FastStream broker are built here only: for one server, behind Sentinel, in a Cluster."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from faststream.message import StreamMessage
-from faststream.redis import RedisBroker, StreamSub
+from faststream.redis import RedisBroker, RedisClusterBroker, RedisSentinelBroker, StreamSub
 from redis.asyncio import Redis
+from redis.asyncio.cluster import ClusterNode, RedisCluster
 from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from services.runtime.redis_address import Mode, RedisAddress
 from services.runtime.settings import Settings
+
+Client = Redis | RedisCluster
 
 Entry = Mapping[bytes, bytes]
 """The fields of one stream entry, as they came."""
@@ -19,19 +24,47 @@ _BLOCK_MILLISECONDS = 1_000
 _ENTRIES_A_READ = 64
 
 
-def connect(settings: Settings) -> Redis:
+def connect(settings: Settings) -> Client:
     """A client for pipelines of XADD; fails fast, because the journal makes every loss good."""
-    return Redis.from_url(
-        settings.redis_url,
-        socket_connect_timeout=1,
-        socket_timeout=1,
-        retry=Retry(NoBackoff(), 0),
-    )
+    fast: dict[str, Any] = {
+        "socket_connect_timeout": 1,
+        "socket_timeout": 1,
+        "retry": Retry(NoBackoff(), 0),
+    }
+    at = RedisAddress.parse(settings.redis_url)
+    match at.mode:
+        case Mode.SINGLE:
+            return Redis.from_url(at.url, **fast)
+        case Mode.SENTINEL:
+            sentinel = Sentinel(  # type: ignore[no-untyped-call]
+                at.members, sentinel_kwargs=fast, **fast, **at.credentials
+            )
+            return sentinel.master_for(at.name)  # type: ignore[no-any-return]
+        case Mode.CLUSTER:
+            nodes = [ClusterNode(host, port) for host, port in at.members]
+            # a pipeline asks who serves a slot now only before it tries again
+            again = {"retry": Retry(NoBackoff(), 1)}
+            return RedisCluster(startup_nodes=nodes, **fast | again, **at.credentials)
 
 
 def broker(settings: Settings) -> RedisBroker:
     """The FastStream broker; it dispatches whole batches and leaves decoding to the handler."""
-    return RedisBroker(settings.redis_url, apply_types=False, logger=None)  # type: ignore[arg-type]
+    at = RedisAddress.parse(settings.redis_url)
+    plain: dict[str, Any] = {"apply_types": False, "logger": None}
+    match at.mode:
+        case Mode.SINGLE:
+            return RedisBroker(at.url, **plain)
+        case Mode.SENTINEL:
+            return RedisSentinelBroker(
+                sentinels=at.members, sentinel_master_name=at.name,
+                sentinel_kwargs={"socket_connect_timeout": 1, "socket_timeout": 1},
+                **plain, **at.credentials,
+            )  # fmt: skip
+        case Mode.CLUSTER:
+            (host, port), *others = at.members
+            return RedisClusterBroker(
+                f"redis://{host}:{port}", startup_nodes=others, **plain, **at.credentials
+            )
 
 
 async def _parse(raw: Any) -> StreamMessage[Any]:  # noqa: ANN401 - FastStream's raw batch
@@ -62,7 +95,7 @@ def read_stream(streams: RedisBroker, stream: str, handle: HandleEntries) -> Any
     return subscriber
 
 
-async def start_at_newest(redis: Redis, stream: str, subscriber: Any) -> None:  # noqa: ANN401
+async def start_at_newest(redis: Client, stream: str, subscriber: Any) -> None:  # noqa: ANN401
     """Fix the place from which a subscriber reads, so that nothing slips between two reads at `$`."""
     try:
         newest = await redis.xrevrange(stream, count=1)

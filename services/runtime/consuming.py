@@ -123,7 +123,10 @@ def from_raw(raw: bytes) -> dict[bytes, bytes]:
 
 
 class Consumer:
-    """Brings every pack of some shards of a topic to `handle`, from the bus and from the journal."""
+    """Brings every pack of a topic to `handle`: from the streams of some shards, and all others from the journal.
+
+    The number of shards may be changed while packs of another number are in the journal or are still being written.
+    """
 
     def __init__(
         self,
@@ -177,7 +180,7 @@ class Consumer:
         await self._take(packs)
 
     async def _take(self, packs: list[Pack]) -> None:
-        fresh = {p.id: p for p in packs if p.id not in self._seen and p.shard in self._shards}
+        fresh = {p.id: p for p in packs if p.id not in self._seen}
         if not fresh:
             return
         self._seen.update(fresh)

@@ -9,12 +9,13 @@ import os
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from pymongo.errors import PyMongoError
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from services.runtime import metrics, tracing
+from services.runtime.broker import Client
 from services.runtime.clock import Clock, wall_milliseconds
 from services.runtime.logging import get_logger
 from services.runtime.mongo import Collection, Database, Document
@@ -97,6 +98,20 @@ class Pack:
         return entry | {"traces": " ".join(self.traces)} if self.traces else entry
 
 
+class Extent(NamedTuple):
+    """How far a reading of a topic goes."""
+
+    packs: int
+    at: datetime | None
+    """When the newest of them was accepted."""
+
+
+def _stopping(until: datetime | None = None, position: str | None = None) -> Document:
+    """What selects the packs up to an instant or an id."""
+    wanted: Document = {} if until is None else {"at": {"$lte": until}}
+    return wanted if position is None else wanted | {"_id": {"$lte": position}}
+
+
 def from_document(topic: str, stored: Document) -> Pack:
     """The pack of a stored document."""
     return Pack(
@@ -133,7 +148,7 @@ class Journal:
     """One process's way into the journal, and back out of it."""
 
     def __init__(
-        self, database: Database, redis: Redis, settings: Settings, clock: Clock
+        self, database: Database, redis: Client, settings: Settings, clock: Clock
     ) -> None:
         self._database = database
         self._redis = redis
@@ -274,13 +289,33 @@ class Journal:
         cursor = self.collection(topic).find({"_id": {"$in": list(ids)}}).sort("_id", 1)
         return [from_document(topic, stored) for stored in await cursor.to_list(None)]
 
-    async def all_packs(self, topic: str, until: datetime | None = None) -> AsyncIterator[Pack]:
-        """Every pack of a topic (accepted until an instant), in order of id."""
-        wanted: Document = {} if until is None else {"at": {"$lte": until}}
-        cursor = self.collection(topic).find(wanted, batch_size=50).sort("_id", 1)
+    async def all_packs(
+        self, topic: str, until: datetime | None = None, position: str | None = None
+    ) -> AsyncIterator[Pack]:
+        """Every pack of a topic, in order of id: accepted until an instant, or up to an id."""
+        cursor = self.collection(topic).find(_stopping(until, position), batch_size=50)
+        cursor = cursor.sort("_id", 1)
         while stored := await cursor.to_list(50):
             for one in stored:
                 yield from_document(topic, one)
+
+    async def extent(self, topic: str, until: datetime) -> Extent:
+        """What `all_packs` would read until an instant: while it is the same, so are the packs."""
+        packs = self.collection(topic)
+        newest = await packs.find_one(_stopping(until), {"_id": 0, "at": 1}, sort=[("at", -1)])
+        if newest is None:
+            return Extent(0, None)
+        return Extent(await packs.count_documents(_stopping(newest["at"])), newest["at"])
+
+    async def prepare_extents(self, topic: str) -> None:
+        """Create the index that answers `extent`; harmless when it is there."""
+        await self.collection(topic).create_index("at")
+
+    async def latest(self, topic: str, most: int, position: str | None = None) -> list[Pack]:
+        """The newest packs (up to an id) without what they hold, newest first."""
+        cursor = self.collection(topic).find(_stopping(position=position), {"body": 0})
+        found = await cursor.sort("_id", -1).to_list(most)
+        return [from_document(topic, one | {"body": b""}) for one in found]
 
     async def close(self) -> None:
         """Wait for what is being written and announced."""

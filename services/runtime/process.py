@@ -1,9 +1,7 @@
 """How a long-lived process serves HTTP, and treats its threads and its garbage."""
 
-import ctypes
 import gc
 import sys
-from contextlib import suppress
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -13,6 +11,9 @@ from services.runtime.settings import Settings
 SWITCH_SECONDS = 0.001
 """The driver works in threads: a finished one must not wait the usual five milliseconds for its turn."""
 
+BACKLOG = 16_384
+"""Connections that may wait to be taken: a crowd comes back at once. The kernel caps it at `net.core.somaxconn`."""
+
 
 def settle() -> None:
     """After the start: what is there lives as long as the process, so look through young objects only."""
@@ -20,12 +21,6 @@ def settle() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 50, 100)
-
-
-def give_back() -> None:
-    """After a burst of work: what the C library kept of freed memory goes back to the machine."""
-    with suppress(OSError, AttributeError):  # another C library
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def serve(app: ASGIApp, settings: Settings) -> None:
@@ -38,4 +33,5 @@ def serve(app: ASGIApp, settings: Settings) -> None:
         access_log=False,
         timeout_graceful_shutdown=2,
         server_header=False,
+        backlog=BACKLOG,
     )

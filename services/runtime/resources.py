@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from faststream.redis import RedisBroker
-from redis.asyncio import Redis
 
 from services.runtime import broker as bus, mongo
 from services.runtime.clock import Clock
@@ -29,7 +28,7 @@ class Resources:
     settings: Settings
     clock: Clock
     client: mongo.Client
-    redis: Redis
+    redis: bus.Client
     streams: RedisBroker
     journal: Journal
     _subscribed: list[tuple[str, Any]] = field(default_factory=list)

@@ -6,13 +6,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from pydantic import AliasChoices, AwareDatetime, Field, SecretStr
+from pydantic import AliasChoices, AwareDatetime, Field, SecretStr, field_validator
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
+
+from services.runtime.redis_address import RedisAddress
 
 
 class _Files(EnvSettingsSource):
@@ -37,7 +39,11 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix="THIDUA_", env_ignore_empty=True, extra="ignore", frozen=True
+        env_prefix="THIDUA_",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
     )
 
     mongo_url: str = Field(
@@ -87,6 +93,12 @@ class Settings(BaseSettings):
     """Header in which the proxy tells the subject of a client's certificate; it must strip it from what comes in."""
     worker_urls: tuple[str, ...] = ()
     """Base addresses of the workers whose readiness this web process also reports."""
+
+    @field_validator("redis_url")
+    @classmethod
+    def _names_servers(cls, url: str) -> str:
+        RedisAddress.parse(url)
+        return url
 
     @classmethod
     def settings_customise_sources(

@@ -6,7 +6,6 @@ from collections.abc import Callable
 import msgspec
 from prometheus_client import Counter, Gauge
 from pymongo.errors import PyMongoError
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from redis.typing import EncodableT, FieldT
 
@@ -14,6 +13,7 @@ from contracts.events import PlanPublished
 from contracts.plan import Plan
 from contracts.streams import BOARD, STANDING
 from services.runtime import tracing
+from services.runtime.broker import Client
 from services.runtime.clock import (
     Clock,
     monotonic_seconds,
@@ -46,6 +46,8 @@ BUS_PAUSE_SECONDS = 2
 ROWS_A_WRITE = 100
 REFRESH_PAUSE_SECONDS = 0.001
 """Between two moves of the board; what comes meanwhile goes into the next one."""
+FOLLOW_PAUSE_SECONDS = 0.1
+"""Between two looks of a stand-by at what is dirty."""
 BUSY_SECONDS = 0.1
 """A pack within this time: facts are stored at a share of the time only."""
 _encode = msgspec.json.Encoder().encode
@@ -91,7 +93,7 @@ class Scoring:
         self,
         store: ScoringStore,
         journal: Journal,
-        redis: Redis,
+        redis: Client,
         clock: Clock,
         settings: ScoringSettings,
     ) -> None:
@@ -181,7 +183,7 @@ class Scoring:
 
     async def settle(self) -> None:
         """After the catch-up: compute everything once, and compare with what the ledger last knew."""
-        for row in await self._store.standings_since(0):
+        for row in await self._stored_rows():
             self._ledger.remember(row)
         for standings in self.fold.standings.values():
             standings.tally.mark_all()
@@ -190,6 +192,49 @@ class Scoring:
             self._moved.clear()
             await self._send(self._move())
         await self._store_rows()
+
+    async def _stored_rows(self) -> list[Document]:
+        """The rows as they were last stored; what is told from now on has later positions than they."""
+        rows = await self._store.standings_since(0)
+        last = rows[-1]["position"] if rows else 0
+        self._position = max(self._position, last, wall_milliseconds() * 1_000)
+        return rows
+
+    async def follow(self) -> None:
+        """Stand by: keep all rows computed, for a share of the time, and tell nobody, for ever."""
+        for standings in self.fold.standings.values():
+            standings.tally.mark_all()
+        share = self._settings.refresh_share
+        while True:
+            self.advance()
+            started = monotonic_seconds()
+            for standings in self.fold.standings.values():
+                standings.refresh(self._settings.refresh_rows)
+            spent = monotonic_seconds() - started
+            await asyncio.sleep(max(FOLLOW_PAUSE_SECONDS, spent * (1 - share) / share))
+
+    async def take_over(self) -> None:
+        """Speak in the place of another worker: tell what differs from the rows that it stored."""
+        self._oldest_ms = 0
+        self._ledger.cause = "event"
+        stored: dict[str, bytes] = {}
+        for known in await self._stored_rows():
+            self._ledger.remember(known)
+            stored[known["_id"]] = _encode(known | {"position": 0})
+        changed: list[Document] = []
+        self._position += 1
+        for key, standings in self.fold.standings.items():
+            for row in standings.rows.values():
+                document = row_document(key, row, 0)
+                same = _encode(document) == stored.get(document["_id"])
+                if not same and self.fold.judges(key, row.period):
+                    changed.append(document | {"position": self._position})
+                    self._ledger.note(key, [row])
+        self._stale_rows |= {row["_id"]: row for row in changed}
+        for at in range(0, len(changed), self._settings.refresh_rows):
+            some = changed[at : at + self._settings.refresh_rows]
+            await self._send(self._message(some, 0))
+        self._moved.set()
 
     async def tell_board(self) -> None:
         """Compute what is dirty and tell the board, for ever; never more than a share of the time."""
@@ -282,6 +327,24 @@ class Scoring:
                 if self._stale_rows.get(key) is row:
                     del self._stale_rows[key]
             await asyncio.sleep(monotonic_seconds() - started)
+
+    async def forget_stored(self) -> None:
+        """While another worker speaks: let go of the facts that it has stored; in the end the rest waits here."""
+        margin = round(self._settings.catch_up_margin_seconds * 1_000)
+        kept: dict[str, tuple[Fact, bytes]] = {}
+        since = wall_milliseconds()
+        try:
+            while True:
+                await asyncio.sleep(1)
+                try:
+                    mark = await self._store.read_mark("facts")
+                except PyMongoError:
+                    continue
+                if int(mark.get("until_ms", 0)) > since + margin:
+                    kept, self._unstored = self._unstored, {}
+                    since = wall_milliseconds()
+        finally:
+            self._unstored = kept | self._unstored
 
     async def store_facts(self, known_until_ms: Callable[[], int]) -> None:
         """Store changed facts in the background, many versions of one as one write; then move the mark."""

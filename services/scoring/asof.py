@@ -1,30 +1,45 @@
-"""Standings as of a past instant: the packs accepted until then, folded anew in a process of their own."""
+"""Standings as of a past instant or position: the packs up to there, folded anew in a process of its own."""
 
 import asyncio
 import multiprocessing
+import os
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Self
 
 from contracts.calendar import local_date
 from contracts.events import PlanPublished
 from contracts.plan import Plan
 from contracts.streams import INDICATOR, PLAN
+from services.runtime.journal import Extent, Journal
 from services.runtime.mongo import Document
 from services.runtime.resources import Resources, resources
 from services.runtime.settings import Settings
 from services.scoring.application import row_document
 from services.scoring.domain.fold import Fold, UnknownPlanError
+from services.scoring.turns import Turn, Turns
 
 REMEMBERED = 16
-WAITING = 6
-"""Instants that may be folded or wait for it; more are refused, so that nobody can pile up work."""
+NICENESS = 10
+"""A look into the past is never worth the time of an event that arrives."""
+DEAD = (UnknownPlanError, ValueError, KeyError, OverflowError)
+"""What makes an event a dead letter, then as now."""
 Rows = dict[tuple[str, str, str], dict[str, Document]]
 """(plan, bloc, period) -> unit -> row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Where a rebuild stops: behind everything accepted until an instant, or behind a pack of the journal."""
+
+    at: datetime
+    """Its local date is today's date of the rebuild."""
+    position: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,44 +52,56 @@ class Retold:
     """What waits for these plans and would be told then."""
 
 
+AS_TOLD = Retold(line=lambda line: line, released=())
 Retelling = Callable[[Resources, Sequence[Plan]], Awaitable[Retold]]
 """Asked with the plans as they were published, a candidate last."""
 
 
 def fold_until(
     settings: Settings,
-    instant: datetime,
+    stop: Stop,
     candidate: Plan | None = None,
     retelling: Retelling | None = None,
 ) -> Rows:
-    """All rows as they stood at an instant, under the plans published until then; takes as long as a rebuild.
+    """All rows as they stood at a stop, under the plans published until then; takes as long as a rebuild.
 
     With a candidate: as they would stand if it had been published too. Retelling: with what would be told anew.
     """
-    return asyncio.run(_fold_until(settings, instant, candidate, retelling))
+    return asyncio.run(_fold_until(settings, stop, candidate, retelling))
 
 
 async def _fold_until(
-    settings: Settings, instant: datetime, candidate: Plan | None, retelling: Retelling | None
+    settings: Settings, stop: Stop, candidate: Plan | None, retelling: Retelling | None
 ) -> Rows:
-    fold = Fold(local_date(instant))
     async with resources(settings) as own:
-        plans = [
-            PlanPublished.model_validate_json(line).plan
-            async for pack in own.journal.all_packs(PLAN.name, instant)
-            for line in pack.lines
-        ]
-        plans += [] if candidate is None else [candidate]
-        retold = None if retelling is None else await retelling(own, plans)
-        for plan in plans:
-            fold.publish(plan)
-        async for pack in own.journal.all_packs(INDICATOR.name, instant):
-            for line in pack.lines:
-                with suppress(UnknownPlanError, ValueError):  # a dead letter then as now
-                    fold.apply(line if retold is None else retold.line(line))
-        for line in () if retold is None else retold.released:
-            fold.apply(line)
-    return rows_of(fold)
+        return rows_of(await refolded(own, stop, candidate, retelling))
+
+
+async def refolded(
+    own: Resources,
+    stop: Stop,
+    candidate: Plan | None = None,
+    retelling: Retelling | None = None,
+) -> Fold:
+    """A fold of the journal up to a stop."""
+    until = stop.at if stop.position is None else None
+    plans = [
+        PlanPublished.model_validate_json(line).plan
+        async for pack in own.journal.all_packs(PLAN.name, until, stop.position)
+        for line in pack.lines
+    ]
+    plans += [] if candidate is None else [candidate]
+    retold = AS_TOLD if retelling is None else await retelling(own, plans)
+    fold = Fold(local_date(stop.at))
+    for plan in plans:
+        fold.publish(plan)
+    async for pack in own.journal.all_packs(INDICATOR.name, until, stop.position):
+        for line in pack.lines:
+            with suppress(*DEAD):
+                fold.apply(retold.line(line))
+    for line in retold.released:
+        fold.apply(line)
+    return fold
 
 
 def rows_of(fold: Fold) -> Rows:
@@ -88,71 +115,121 @@ def rows_of(fold: Fold) -> Rows:
     return rows
 
 
-class BusyError(Exception):
-    """Too many past instants are asked for at once; try again in some seconds."""
+Reach = tuple[date, Extent, Extent]
+"""The day and the packs of plans and events that make a past board: equal reaches, equal boards."""
+
+
+@dataclass(slots=True)
+class _Folding:
+    """A rebuild that waits or is under way, and everybody who asked for it."""
+
+    turn: Turn
+    task: "asyncio.Task[Rows]"
 
 
 class PastBoards:
-    """Answers for past instants, one rebuild at a time, the latest answers remembered."""
+    """Answers for past instants: one rebuild at a time, each once for all who ask, the latest remembered."""
 
-    def __init__(self, settings: Settings, retelling: Retelling | None = None) -> None:
+    def __init__(
+        self, settings: Settings, journal: Journal, retelling: Retelling | None = None
+    ) -> None:
         self._settings = settings
+        self._journal = journal
         self._retelling = retelling
-        self._known: OrderedDict[datetime, Rows] = OrderedDict()
-        self._one_at_a_time = asyncio.Lock()
+        self._known: OrderedDict[Reach, Rows] = OrderedDict()
+        self._folding: dict[Reach, _Folding] = {}
+        self._turns = Turns()
         self._pool: ProcessPoolExecutor | None = None
-        self._waiting = 0
 
     async def rows(
         self,
         instant: datetime,
         candidate: Plan | None = None,
+        *,
         retelling: Retelling | None = None,
+        visitor: str | None = None,
     ) -> Rows:
         """All rows as they stood at the instant; or as they would stand under a candidate, or told otherwise.
+
+        Args:
+            instant: everything accepted until then counts.
+            candidate: a plan that is not published.
+            retelling: what would be told anew; of a candidate without it: what intake would tell under that plan.
+            visitor: the address of somebody who is not staff; staff come first.
+
+        Raises:
+            BusyError: too many wait already, or this visitor asked too often.
+        """
+        if candidate is not None:
+            retelling = retelling or self._retelling
+        if candidate is not None or retelling is not None:
+            turn = self._turns.enter(visitor)
+            return await self._fold(turn, Stop(instant), candidate, retelling)
+        reach = await self._reach(instant)
+        if reach in self._known:
+            self._known.move_to_end(reach)
+            return self._known[reach]
+        return await asyncio.shield(self._joined(reach, Stop(instant), visitor))
+
+    async def rows_at(self, stop: Stop) -> Rows:
+        """All rows as they stood behind a pack of the journal, for staff.
 
         Raises:
             BusyError: too many wait already.
         """
-        if candidate is not None:
-            retelling = retelling or self._retelling
-        is_past = candidate is None and retelling is None
-        if is_past and instant in self._known:
-            self._known.move_to_end(instant)
-            return self._known[instant]
-        if self._waiting >= WAITING:
-            raise BusyError
-        self._waiting += 1
+        return await self._fold(self._turns.enter(None), stop)
+
+    async def _reach(self, instant: datetime) -> Reach:
+        plans, events = [
+            await self._journal.extent(topic, instant) for topic in (PLAN.name, INDICATOR.name)
+        ]
+        return local_date(instant), plans, events
+
+    def _joined(self, reach: Reach, stop: Stop, visitor: str | None) -> "asyncio.Task[Rows]":
+        """The one rebuild of a reach: whoever comes meanwhile waits for the same one."""
+        known = self._folding.get(reach)
+        if known is None:
+            turn = self._turns.enter(visitor)
+            task = asyncio.create_task(self._remembering(reach, turn, stop))
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())
+            known = self._folding[reach] = _Folding(turn, task)
+        elif visitor is None:
+            known.turn.promote()
+        return known.task
+
+    async def _remembering(self, reach: Reach, turn: Turn, stop: Stop) -> Rows:
         try:
-            return await self._fold(instant, candidate, retelling, is_past=is_past)
+            found = self._known[reach] = await self._fold(turn, stop)
         finally:
-            self._waiting -= 1
+            del self._folding[reach]
+        while len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
+        return found
 
     async def _fold(
         self,
-        instant: datetime,
-        candidate: Plan | None,
-        retelling: Retelling | None,
-        *,
-        is_past: bool,
+        turn: Turn,
+        stop: Stop,
+        candidate: Plan | None = None,
+        retelling: Retelling | None = None,
     ) -> Rows:
-        async with self._one_at_a_time:
-            if is_past and instant in self._known:
-                return self._known[instant]
-            loop = asyncio.get_running_loop()
-            found = await loop.run_in_executor(
-                self._executor(), fold_until, self._settings, instant, candidate, retelling
-            )
-            if is_past:
-                self._known[instant] = found
-            while len(self._known) > REMEMBERED:
-                self._known.popitem(last=False)
-            return found
+        async with self._turns.take(turn):
+            try:
+                return await self._in_helper(stop, candidate, retelling)
+            except BrokenProcessPool:  # somebody ended the helper; a new one does it
+                self.close()
+                return await self._in_helper(stop, candidate, retelling)
 
-    def _executor(self) -> ProcessPoolExecutor:
+    async def _in_helper(
+        self, stop: Stop, candidate: Plan | None, retelling: Retelling | None
+    ) -> Rows:
         if self._pool is None:
-            self._pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
-        return self._pool
+            spawning = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(1, spawning, os.nice, (NICENESS,))
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(
+            self._pool, fold_until, self._settings, stop, candidate, retelling
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -164,3 +241,4 @@ class PastBoards:
         """End the helper process, if there is one."""
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
+            self._pool = None

@@ -10,7 +10,7 @@ from services.runtime import mongo
 from services.runtime.audit import Audit
 from services.runtime.mongo import Document
 from services.runtime.resources import Resources
-from services.scoring.domain.closing import closes_at, has_package, last_day
+from services.scoring.domain.closing import closes_at, last_day
 from services.scoring.freezing import ClosingError, Closings, published
 
 State = Literal["runs", "ended", "asked", "closed"]
@@ -18,7 +18,7 @@ State = Literal["runs", "ended", "asked", "closed"]
 
 @dataclass(frozen=True, slots=True)
 class Closable:
-    """One quarter or year of a plan, and how far it is from being closed."""
+    """One period of a plan, and how far it is from being closed."""
 
     period: str
     last_day: date
@@ -50,7 +50,7 @@ class HandClosing:
         return await self._closings.of_plan(plan)
 
     async def periods(self, plan: str) -> list[Closable]:
-        """Quarters and years in the order in which they end.
+        """Years, quarters and months in the order in which they end, the shorter first.
 
         Raises:
             ClosingError: there is no such plan.
@@ -59,12 +59,12 @@ class HandClosing:
         asked = {one["period"]: one for one in await self._closings.of_plan(plan)}
         months = max(versions.values(), key=lambda one: one.version).months
         found = []
-        for period in filter(has_package, all_periods(months)):
+        for period in reversed(all_periods(months)):
             rules = in_force(versions.values(), period)
             day = last_day(rules, period)
             if day is not None:
                 found.append(self._closable(rules, period, day, asked.get(period)))
-        return sorted(found, key=lambda one: (one.last_day, one.period.isdigit()))
+        return sorted(found, key=lambda one: one.last_day)
 
     def _closable(self, plan: Plan, period: str, day: date, asked: Document | None) -> Closable:
         if asked is None:

@@ -20,6 +20,8 @@ class ScoringSettings(Settings):
     """Share of time that may go into storing facts while events arrive."""
     ledger_seconds: float = Field(1.0, gt=0)
     """Changes of a unit within this time are one entry of the ledger."""
+    lease_seconds: float = Field(0, ge=0)
+    """Several workers: one speaks, and another takes over when it was silent for so long. 0: there is one worker."""
 
 
 class BoardSettings(Settings):

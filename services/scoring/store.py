@@ -71,10 +71,14 @@ class ScoringStore:
         return await self.facts.find(wanted).sort("_id", ASCENDING).to_list(most)
 
     async def write_standings(self, rows: list[Document]) -> None:
-        """Store rows of the board as they stand."""
-        await self.standings.bulk_write(
-            [ReplaceOne({"_id": row["_id"]}, row, upsert=True) for row in rows], ordered=False
-        )
+        """Store rows of the board as they stand; never over those of a later position."""
+        writes = [
+            ReplaceOne(
+                {"_id": row["_id"], "position": {"$lt": row["position"]}}, row, upsert=True
+            )
+            for row in rows
+        ]
+        await write_all(self.standings, writes)
 
     async def standings_since(self, position: int) -> list[Document]:
         """Rows that moved after a position."""

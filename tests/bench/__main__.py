@@ -23,6 +23,7 @@ from tests.bench.record import append
 from tests.bench.report import table
 from tests.bench.sample import plan_with
 from tests.bench.system import System, running
+from tests.support.chromium import CHROMIUM
 
 UNITS = (15, 3_321)
 NAMES = (
@@ -34,6 +35,7 @@ NAMES = (
     "yardsticks",
     "alerts",
     "packages",
+    "paint",
 )
 MAILS_PER_MINUTE = 60_000
 """A limit that does not limit: what is asked for is how fast it could go."""
@@ -56,7 +58,7 @@ class Bench:
         """Everything wanted, one after the other."""
         if "alerts" in self._only:
             await self._try("alerts", self._alerts())
-        if self._only - {"history", "alerts", "packages"}:
+        if self._only - {"history", "alerts", "packages", "paint"}:
             await self._try(f"{UNITS[0]} units", self._system(UNITS[0]))
         if "yardsticks" in self._only:
             await self._try("yardsticks", self._yardsticks())
@@ -64,6 +66,8 @@ class Bench:
             await self._try("history", self._history())
         if "packages" in self._only:
             await self._try("packages", self._packages())
+        if "paint" in self._only:
+            await self._try("paint", self._paint())
         if "sustained" in self._only:
             await self._try(f"{UNITS[1]:,} units", self._system(UNITS[1]))
 
@@ -87,6 +91,12 @@ class Bench:
     async def _packages(self) -> None:
         say(f"a national package: {UNITS[1]:,} units")
         self.results["packages"] = await parts.run("packages", "national", units=UNITS[1])
+
+    async def _paint(self) -> None:
+        if CHROMIUM is None:
+            raise BenchError("chromium is not installed")
+        say("first paint of the board's pages on a slow phone")
+        self.results["paint"] = await parts.run("paint", "pages")
 
     async def _alerts(self) -> None:
         units = self._sizes.alerted_units

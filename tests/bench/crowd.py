@@ -7,9 +7,11 @@ and what they cost scoring. Viewers are processes of their own, on the same mach
 import argparse
 import asyncio
 import json
+import random
 import shutil
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -28,6 +30,8 @@ PARTS = 2
 OPENED_TOGETHER = 400
 PAUSE_SECONDS = 1.5
 EVENTS = 60_000
+PAUSES = (1.0, 2.0, 4.0, 8.0)
+"""A refused viewer tries again after up to so many seconds, as the page does."""
 FOLDER = Path(".data/bench-crowd")
 
 
@@ -41,7 +45,7 @@ class Viewer(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast("asyncio.Transport", transport)
+        self.transport, self._rest = cast("asyncio.Transport", transport), b""
         self.transport.write(self._crowd.request)
 
     def data_received(self, data: bytes) -> None:
@@ -74,6 +78,7 @@ class Crowd:
         self.seen: dict[int, list[float]] = {}
         self.older = 0
         self.snapshots = 0
+        self.refused = 0
 
     async def enter(self, viewers: list[Viewer], together: int) -> None:
         loop = asyncio.get_running_loop()
@@ -81,7 +86,13 @@ class Crowd:
 
         async def one(viewer: Viewer) -> None:
             async with gate:
-                await loop.create_connection(lambda: viewer, HOST, self.port)
+                for pause in (0.0, *PAUSES):
+                    await asyncio.sleep(pause * random.random())
+                    with suppress(ConnectionError):
+                        await loop.create_connection(lambda: viewer, HOST, self.port)
+                        return
+                    self.refused += 1
+                raise ConnectionRefusedError
 
         await asyncio.gather(*map(one, viewers))
 
@@ -113,6 +124,7 @@ async def _look(port: int, path: str, count: int, seconds: float, back: int) -> 
         "updates": {f"{v}": _spread(times) for v, times in seen.items()},
         "back_seconds": took,
         "older": crowd.older,
+        "refused": crowd.refused,
         "newest": [min(newest), max(newest)],
     }
 
@@ -161,14 +173,16 @@ async def crowd(count: int, seconds: float, back: int, *, throughput: bool) -> d
             one.go()
         cpu = system.cpu()
         sent = await _trickle(system, seconds)
+        quiet_until = time.monotonic()
         used = {n: round(s - cpu[n], 2) for n, s in system.cpu().items()}
         watched = await _rate(system, 2) if throughput else None
         found = [await one.result() for one in looking]
         rss = system.resident()[WEB]
     return {
         "viewers": count,
-        "update_ms": _updates(found, sent),
+        "update_ms": _updates(found, sent, quiet_until),
         "back": {"viewers": back, "seconds": max(f["back_seconds"] for f in found)},
+        "refused": sum(f["refused"] for f in found),
         "older_after_newer": sum(f["older"] for f in found),
         "all_end_with": sorted({v for f in found for v in f["newest"]}),
         "cpu_seconds": used,
@@ -195,13 +209,17 @@ async def _trickle(system: System, seconds: float) -> list[float]:
     return sent
 
 
-def _updates(found: list[dict[str, Any]], sent: list[float]) -> dict[str, float]:
-    """From sending to 50 %, 99 % and all of the viewers, of the worst and of the median update."""
+def _updates(found: list[dict[str, Any]], sent: list[float], until: float) -> dict[str, float]:
+    """From sending to 50 %, 99 % and all of the viewers, of the worst and of the median update.
+
+    Only while single events are sent, not under the load that follows.
+    """
     whole: dict[str, list[float]] = {"p50": [], "p99": [], "last": []}
     for version in found[0]["updates"]:
         spreads = [f["updates"][version] for f in found if version in f["updates"]]
         before = [at for at in sent if at <= min(s["first"] for s in spreads)]
-        if len(spreads) < len(found) or not before:
+        first = min((s["first"] for s in spreads), default=0.0)
+        if len(spreads) < len(found) or not before or first > until:
             continue
         for name, values in whole.items():
             values.append(max(s[name] for s in spreads) - before[-1])

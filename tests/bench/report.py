@@ -138,14 +138,23 @@ def lines(results: Result) -> Iterator[Line]:
     yield from _alerts(results)
     yield from _yardsticks(results)
     yield from _packages(results)
+    yield from _paint(results)
 
 
 def _packages(results: Result) -> Iterator[Line]:
     if found := results.get("packages"):
         yield Line(f"package of {found['units']:,} units, s", f"{found['seconds']:.0f}")
         yield Line("  files / MB", f"{found['files']:,} / {found['megabytes']:.0f}")
-        peak, before = found["memory_megabytes"], found["memory_before_megabytes"]
-        yield Line("  memory at most MB (before)", f"{peak:.0f} ({before:.0f})")
+        yield Line(
+            "  memory of the drawing process at most, MB", f"{found['memory_megabytes']:.0f}"
+        )
+
+
+def _paint(results: Result) -> Iterator[Line]:
+    if found := results.get("paint"):
+        yield Line("first paint on a slow phone, worst page, ms", f"{found['worst_ms']:,}")
+        for path, (milliseconds, size) in found["pages"].items():
+            yield Line(f"  {path}, ms (kB)", f"{milliseconds:,} ({size / 1_000:.0f})")
 
 
 def table(results: Result) -> str:

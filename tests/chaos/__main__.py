@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.chaos.storm import Storm
+from tests.chaos.storm import EVENTS_A_SECOND, SECONDS_BETWEEN, Storm
 
 
 def say(text: str) -> None:
@@ -21,13 +21,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--seed", type=int, help="the same seed plans the same storm")
     parser.add_argument("--seconds", type=float, default=60.0, help="how long it lasts")
+    parser.add_argument("--rate", type=float, default=EVENTS_A_SECOND, help="events a second")
+    parser.add_argument(
+        "--between", type=float, default=SECONDS_BETWEEN, help="mean seconds between mischiefs"
+    )
     options = parser.parse_args()
     seed = random.randrange(1 << 16) if options.seed is None else options.seed
-    say(f"seed {seed}: again with  make chaos SEED={seed} SECONDS={options.seconds:g}")
+    say(
+        f"seed {seed}: again with  python -m tests.chaos --seed {seed} --seconds {options.seconds:g} "
+        f"--rate {options.rate:g} --between {options.between:g}"
+    )
     with tempfile.TemporaryDirectory(
         prefix="thidua-chaos-", ignore_cleanup_errors=True
     ) as folder:
-        storm = Storm(Path(folder), seed, options.seconds, say)
+        storm = Storm(Path(folder), seed, options.seconds, say, options.rate, options.between)
         try:
             outcome = asyncio.run(storm.run())
         except AssertionError as error:

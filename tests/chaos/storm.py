@@ -23,7 +23,9 @@ from tests.chaos.proxy import Proxy
 from tests.support.system import Sender, System, command, events_of, sending, wait_until
 
 EVENTS_A_SECOND = 150
-CLIENTS_PAUSE = 1.0
+SECONDS_BETWEEN = 1.0
+LOOKS = 12
+"""How often memory and disk are told while a storm lasts."""
 RECOVERY_SECONDS = 90
 START_SECONDS = 120
 MAIL_SECONDS = 60
@@ -55,18 +57,18 @@ class Mischief:
         return f"{self.what} {self.whom} {self.amount:g}".strip()
 
 
-def plan(seed: int, seconds: float) -> list[Mischief]:
-    """What a seed has in store; with time for it, one of each kind is in it."""
+def plan(seed: int, seconds: float, between: float = SECONDS_BETWEEN) -> list[Mischief]:
+    """What a seed has in store, so many seconds apart on average; with time for it, one of each kind is in it."""
     chance = random.Random(seed)
     whom = random.Random(f"whom {seed}")  # apart, so that one worker more moves nothing else
     kinds, weights = list(WHAT), list(WHAT.values())
     once = chance.sample(kinds, len(kinds))
     found: list[Mischief] = []
-    at = chance.uniform(0.3, 1.0)
+    at = chance.uniform(0.3, 1.0) * between
     while at < seconds:
         what = once.pop() if once else chance.choices(kinds, weights)[0]
         found.append(_drawn(whom, round(at, 2), what))
-        at += chance.uniform(0.4, 1.6)
+        at += chance.uniform(0.4, 1.6) * between
     return found
 
 
@@ -99,11 +101,19 @@ class Storm:
     """A system behind proxies, under load, and what happens to it."""
 
     def __init__(
-        self, folder: Path, seed: int, seconds: float, say: Callable[[str], None]
+        self,
+        folder: Path,
+        seed: int,
+        seconds: float,
+        say: Callable[[str], None],
+        rate: float = EVENTS_A_SECOND,
+        between: float = SECONDS_BETWEEN,
     ) -> None:
         self._folder = folder
         self._seed = seed
         self._seconds = seconds
+        self._rate = rate
+        self._between = between
         self._say = say
         self._proxies: dict[str, Proxy] = {}
         self._redis_url = ""
@@ -116,15 +126,16 @@ class Storm:
         Raises:
             AssertionError: something was lost, or grew, or did not come back.
         """
-        events = events_of(self._seed, round(self._seconds * EVENTS_A_SECOND))
+        events = events_of(self._seed, round(self._seconds * self._rate))
         self.outcome.events = len(events)
-        planned = plan(self._seed, self._seconds)
+        planned = plan(self._seed, self._seconds, self._between)
         async with self._behind_proxies():
             try:
                 await asyncio.to_thread(self.system.start, limit=START_SECONDS)
                 await asyncio.to_thread(import_contacts, self.system)
-                watch = asyncio.create_task(self._watch())
-                async with sending(Sender(self.system, events, self._seed), CLIENTS_PAUSE):
+                sender = Sender(self.system, events, self._seed)
+                watch = asyncio.create_task(self._watch(sender))
+                async with sending(sender, rate=self._rate):
                     await self._happen(planned)
                     self._say("calm")
                 await asyncio.to_thread(self._ends_right, events)
@@ -245,15 +256,31 @@ class Storm:
                     ours.append(child)
         return ours
 
-    async def _watch(self) -> None:
-        largest = self.outcome.largest
+    async def _watch(self, sender: Sender) -> None:
+        began = time.monotonic()
+        looks = 0
         while True:
-            for name in PROGRAMS:
-                for process in self._processes(name):
-                    with contextlib.suppress(psutil.NoSuchProcess):
-                        size = process.memory_info().rss
-                        largest[name] = max(largest.get(name, 0), size)
+            sizes = self._sizes()
+            for name, size in sizes.items():
+                self.outcome.largest[name] = max(self.outcome.largest.get(name, 0), size)
+            passed = time.monotonic() - began
+            if looks < LOOKS and passed > (looks + 1) * self._seconds / LOOKS:
+                looks += 1
+                disk = await asyncio.to_thread(_bytes_in, self._folder / "databases")
+                memory = ", ".join(f"{name} {size >> 20}" for name, size in sizes.items())
+                self._say(
+                    f"{passed:7.0f} s  {sender.accepted:,} accepted; MB: {memory}, disk {disk >> 20}"
+                )
             await asyncio.sleep(0.5)
+
+    def _sizes(self) -> dict[str, int]:
+        """Resident bytes of each kind of process, of the largest of that kind."""
+        found: dict[str, int] = {}
+        for name in (*PROGRAMS, *DATABASES):
+            for process in self._processes(name):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    found[name] = max(found.get(name, 0), process.memory_info().rss)
+        return found
 
     async def _told_right(self) -> None:
         """Everybody was told what the board shows, once."""
@@ -276,6 +303,16 @@ class Storm:
         letters = command("dead-letters", "list", "--data", str(self.system.data))
         assert letters.stdout.strip() == "0 dead letters", letters.stdout
         grown = {
-            n: size for n, size in self.outcome.largest.items() if size > MOST_MEMORY_BYTES
+            name: size
+            for name, size in self.outcome.largest.items()
+            if name in PROGRAMS and size > MOST_MEMORY_BYTES
         }
         assert not grown, grown
+
+
+def _bytes_in(folder: Path) -> int:
+    total = 0
+    for path in folder.rglob("*"):
+        with contextlib.suppress(OSError):  # files come and go
+            total += path.stat().st_blocks * 512
+    return total

@@ -11,7 +11,7 @@ import pytest
 import redis
 
 from services.runtime.datafolder import free_port, running
-from tests.support.system import Sender, System, events_of, sending, wait_until
+from tests.support.system import Sender, System, ends_right, events_of, sending, wait_until
 
 EVENTS = 6_000
 RECOVERY_SECONDS = 40
@@ -28,18 +28,6 @@ def system(tmp_path: Path) -> Iterator[System]:
         system.end()
 
 
-def ends_right(system: System, events: list[dict[str, object]]) -> None:
-    """The board equals the oracle within the limit, and the shadow calculator agrees."""
-    wait_until(
-        lambda: not system.wrong(events),
-        RECOVERY_SECONDS,
-        lambda: f"{system.wrong(events)[:5]}\n{system.tail()}",
-    )
-    verdict = system.verify()
-    assert verdict.returncode == 0, verdict.stdout
-    assert verdict.stdout.strip().splitlines()[-1].startswith("0 differences")
-
-
 def bus(system: System) -> redis.Redis:
     run = running(system.data)
     assert run is not None
@@ -51,7 +39,7 @@ async def test_shuffled_repeated_events_from_several_clients_give_the_oracles_st
 ) -> None:
     events = events_of(11, EVENTS)
     await Sender(system, events, 1).run()
-    ends_right(system, events)
+    ends_right(system, events, RECOVERY_SECONDS)
 
 
 @pytest.mark.parametrize("name", ["web", "worker", "redis", "mongod"])
@@ -66,7 +54,7 @@ async def test_killing_a_process_in_the_middle_loses_nothing(system: System, nam
             wait_until, lambda: bool(set(system.pids(name)) - set(before)), 20, system.tail
         )
     assert any("died" in line or "restart" in line for line in system.output)
-    ends_right(system, events)
+    ends_right(system, events, RECOVERY_SECONDS)
 
 
 async def test_a_rolling_restart_under_load_loses_nothing(system: System) -> None:
@@ -79,7 +67,7 @@ async def test_a_rolling_restart_under_load_loses_nothing(system: System) -> Non
             system.kill(name, signal.SIGTERM)
             back = partial(is_back, system, name, before)
             await asyncio.to_thread(wait_until, back, 40, system.tail)
-    ends_right(system, events)
+    ends_right(system, events, RECOVERY_SECONDS)
 
 
 def is_back(system: System, name: str, before: list[int]) -> bool:
@@ -101,7 +89,7 @@ async def test_a_flushed_bus_is_made_good_from_the_journal(system: System) -> No
         for _ in range(5):
             await asyncio.sleep(0.3)
             bus(system).flushall()
-    ends_right(system, events)
+    ends_right(system, events, RECOVERY_SECONDS)
 
 
 async def test_the_board_moves_on_while_redis_stands_still(system: System) -> None:
@@ -121,7 +109,7 @@ async def test_the_board_moves_on_while_redis_stands_still(system: System) -> No
     finally:
         system.kill("redis", signal.SIGCONT)
     wait_until(lambda: system.standings()["trouble"] is None, RECOVERY_SECONDS)
-    ends_right(system, events)
+    ends_right(system, events, RECOVERY_SECONDS)
 
 
 async def test_killing_everything_at_once_is_survived_by_the_next_start(
@@ -135,7 +123,7 @@ async def test_killing_everything_at_once_is_survived_by_the_next_start(
         await Sender(first, events, 6).run()
         first.end()
         second.start()
-        ends_right(second, events)
+        ends_right(second, events, RECOVERY_SECONDS)
         assert second.stop() == 0
         stopped = second.verify()
         assert stopped.returncode == 0, stopped.stdout

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.storm import PROGRAMS, WHAT, Storm, plan
+from tests.chaos.storm import LOOKS, PROGRAMS, WHAT, Storm, plan
 
 SEED, SECONDS = 7, 9.0
 
@@ -15,9 +15,9 @@ async def test_a_storm_of_every_kind_of_mischief_ends_with_the_oracles_standings
 ) -> None:
     timeline: list[str] = []
     outcome = await Storm(tmp_path, SEED, SECONDS, timeline.append).run()
-    assert outcome.happened == len(plan(SEED, SECONDS)) == len(timeline) - 1
+    assert outcome.happened == len(plan(SEED, SECONDS)) == len(timeline) - LOOKS - 1
     assert outcome.verdict.startswith("0 differences")
-    assert set(outcome.largest) == set(PROGRAMS)
+    assert set(outcome.largest) >= set(PROGRAMS)
     aimed = {m.whom for m in plan(SEED, SECONDS) if m.what in {"kill", "pause", "full disk"}}
     assert outcome.struck == aimed
 

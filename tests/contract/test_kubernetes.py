@@ -106,3 +106,17 @@ def test_the_province_grows_with_its_viewers_and_the_district_does_not() -> None
         for overlay in OVERLAYS
     }
     assert kinds == {"district": set(), "province": {"HorizontalPodAutoscaler"}}
+
+
+@pytest.mark.parametrize(("overlay", "workers"), [("district", 1), ("province", 2)])
+def test_several_scoring_workers_agree_by_a_lease_who_speaks(
+    overlay: str, workers: int
+) -> None:
+    there = objects(overlay)
+    (scoring,) = [one for one in there if one["kind"] == "StatefulSet"]
+    told: dict[str, str] = {}
+    for one in there:
+        if one["kind"] == "ConfigMap":
+            told |= one["data"]
+    assert scoring["spec"]["replicas"] == workers
+    assert (float(told.get("THIDUA_LEASE_SECONDS", "0")) > 0) == (workers > 1)

@@ -110,6 +110,8 @@ def test_every_page_is_small_fits_a_phone_and_asks_nobody_else(
     width = 1280 if path == WALL else 360
     with opened(browser, address + path, width=width) as seen:
         assert seen.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+        seen.page.set_viewport_size({"width": 3840, "height": 2160})
+        assert seen.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
         answer = seen.page.request.get(address + path)
         assert len(answer.body()) <= 100_000
         assert "unsafe" not in answer.headers["content-security-policy"]
@@ -161,6 +163,11 @@ def test_a_unit_says_how_far_it_is_and_why_it_moved(browser: Browser, address: s
         page.get_by_role("link", name="Vì sao lên hoặc xuống hạng?").click()
         expect(page.get_by_role("heading", name="Đã vượt lên trên")).to_be_visible()
         expect(page.locator("main")).to_contain_text("Theo tiêu chí: X8")
+        expect(page.locator("main .banner")).to_have_count(0)
+        page.goto(f"{page.url.partition('?')[0]}?start=2023-09-01&end=2023-12-31")
+        expect(page.locator("main .banner")).to_contain_text(
+            "Không có số liệu cuối ngày 31/12/2023"
+        )
 
 
 def test_the_season_plays_by_button_and_by_keyboard_and_stands_still_when_wished(
@@ -265,8 +272,13 @@ def test_paper_shows_the_table_and_nothing_to_press(browser: Browser, address: s
     with opened(browser, address) as seen:
         page = seen.page
         page.emulate_media(media="print")
-        for gone in (".picker", ".tabs", ".share", "header.site"):
+        for gone in (".picker", ".tabs", ".share", "header.site", "#age .said"):
             expect(page.locator(gone).first).to_be_hidden()
+        code = page.locator(".paper img")
+        expect(code).to_be_visible()
+        code.scroll_into_view_if_needed()
+        expect(code).to_have_js_property("complete", True)  # noqa: FBT003
+        assert code.evaluate("e => e.naturalWidth") > 0
         expect(page.locator("#rows .row").first).to_be_visible()
 
 

@@ -23,6 +23,7 @@ from services.publishing import publish
 from services.reports.app import store_of
 from services.reports.application import Packages
 from services.reports.building import Builder
+from services.reports.domain import vietnamese as vn
 from services.reports.domain.record import Proof
 from services.reports.handlers import Handlers
 from services.reports.render.signing import signed_pdf
@@ -266,6 +267,10 @@ def test_the_standing_office_closes_a_period_where_it_looks_for_packages(
         assert "Kỳ đã chốt không mở lại và không sửa được." in asked.text
         refused = reviewer.post(page, headers=HTML)
         assert (refused.status_code, "Hãy đánh dấu ô xác nhận" in refused.text) == (422, True)
+        month = page.replace("2023-Q2", "2023-06")
+        assert f'href="{month}"' in reviewer.get("/packages", headers=HTML).text
+        assert "Tháng không có hồ sơ khen thưởng" in reviewer.get(month, headers=HTML).text
+        assert "Tháng không có hồ sơ khen thưởng" not in asked.text
         elsewhere = {**HTML, "Origin": "https://elsewhere.invalid"}
         foreign = reviewer.post(page, data={"confirmed": "1"}, headers=elsewhere)
         assert foreign.status_code == 403
@@ -414,6 +419,8 @@ def _settle_in_browser(page: Page, running: Running) -> None:
 def _reveal(page: Page, running: Running) -> None:
     page.goto(f"{running.base}{PAGE}/ceremony")
     hidden = page.locator("#reveal li.hidden")
+    expect(page.locator("#reveal li").last).to_contain_text("Không xét thi đua")
+    expect(page.locator("#reveal .place")).to_have_text(["1", "1", "3", vn.DASH])
     expect(hidden).to_have_count(4)
     page.keyboard.press("ArrowDown")
     expect(hidden).to_have_count(3)

@@ -221,11 +221,12 @@ def test_the_board_says_what_stopped_and_that_it_is_back(
         stage.source.trouble = "scoring"
         expect(age).to_contain_text("Bộ tính điểm đang ngừng")
         stage.source.trouble = None
-        expect(age).to_contain_text("Cập nhật")
+        expect(age.locator(".stopped")).to_be_hidden()
         stage.beating = False
         expect(age).to_contain_text("Mất kết nối với máy chủ", timeout=6_000)
         stage.beating = True
-        expect(age).to_contain_text("Cập nhật", timeout=15_000)
+        expect(age.locator(".stopped")).to_be_hidden(timeout=15_000)
+        expect(age).to_contain_text("Cập nhật")
 
 
 def test_a_unit_page_refreshes_itself_and_keeps_what_is_open(

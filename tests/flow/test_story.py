@@ -49,7 +49,7 @@ async def following(own: Resources) -> tuple[Intake, Feed]:
         IntakeStore(mongo.database(own.client, own.settings, "intake")), own.journal, 1
     )
     store = ScoringStore(mongo.database(own.client, own.settings, "scoring"))
-    feed = Feed(store, own.journal, own.clock, PastBoards(own.settings))
+    feed = Feed(store, own.journal, own.clock, PastBoards(own.settings, own.journal))
     letters = DeadLetters(store.dead_letters)
     for handle in (intake.on_plans, feed.on_plans):
         await Consumer(own.journal, PLAN.name, [0], handle, letters, own.settings).catch_up()

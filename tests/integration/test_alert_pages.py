@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from contracts.events import ExclusionLifted
 from contracts.wire import to_event, to_line
 from services.notifier.app import worker
 from services.notifier.settings import NotifierSettings
@@ -92,6 +93,12 @@ def _dossier(number: str, unit: str) -> bytes:
     return to_line(to_event(fields))
 
 
+def _lifted(unit: str) -> bytes:
+    rule = "two-overdue-dossiers"
+    of = {"unit": unit, "month": "2023-06", "rule": rule, "subject": f"{unit}:{rule}:2023-06"}
+    return to_line(to_event(ExclusionLifted.example | of))
+
+
 async def occasions(place: House, **wanted: Any) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = await place.store.occasions.find(wanted).to_list(None)
     return found
@@ -126,6 +133,14 @@ async def test_an_alert_from_the_journal_to_the_mail_page_and_back_by_the_button
         )
         assert "chưa có địa chỉ liên hệ" not in filtered.text
         assert "Xã Tân Bình" in filtered.text
+        assert "trường hợp loại đã được bỏ áp dụng" not in filtered.text
+        await place.own.journal.append("indicator", 0, [_lifted(UNIT)])
+        await until(lambda: occasions(place, retracted_why="lifted"))
+        page = f"alerts/ledger?unit={UNIT}&severity=exclusion"
+        again = (await place.get(f"/{page}", Role.OBSERVER)).text
+        assert "trường hợp loại đã được bỏ áp dụng" in again
+        told = (await place.get(f"/api/v1/alerts?unit={UNIT}", Role.OBSERVER)).json()["alerts"]
+        assert {one["retracted_why"] for one in told if one["retracted_at"]} == {"lifted"}
 
         mails = await place.get("/mail", Role.REVIEWER)
         (number, *_) = re.findall(r'href="/mail/(\d+)"', mails.text)

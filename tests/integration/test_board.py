@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import json
-import random
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -32,11 +31,10 @@ from services.runtime.health import Health
 from services.runtime.journal import id_at
 from services.runtime.resources import Resources, resources
 from services.runtime.settings import Settings
-from services.scoring import sealing
+from services.scoring import sealing, turns
 from services.scoring.app import worker
 from services.scoring.application import Scoring
 from services.scoring.asof import PastBoards
-from services.scoring.domain.fold import Fold
 from services.scoring.leaderboard import live
 from services.scoring.leaderboard.pages import copy_page, leaderboard_site
 from services.scoring.leaderboard.proof import (
@@ -106,48 +104,6 @@ async def points(client: httpx.AsyncClient, unit: str = UNIT) -> float:
 # --- the past ----------------------------------------------------------------------------
 
 
-async def test_as_of_equals_a_rebuild_that_stops_there(own: Resources) -> None:
-    dice = random.Random(20230912)
-    for _ in range(12):
-        some = [
-            line(
-                dice.randrange(30),
-                version=dice.randrange(1, 5),
-                unit=dice.choice(("31399", "31402", "D01")),
-                channel=dice.choice(("online", "counter")),
-                received_at=f"2023-0{dice.randrange(6, 10)}-05T08:30:00+07:00",
-            )
-            for _ in range(dice.randrange(1, 12))
-        ]
-        await own.journal.append("indicator", 0, some)
-    packs = [pack async for pack in own.journal.all_packs("indicator")]
-    published = [pack async for pack in own.journal.all_packs("plan")][-1].accepted_at
-    stops = [
-        packs[n].accepted_at + timedelta(milliseconds=dice.randrange(2)) for n in (0, 4, 8)
-    ]
-    past = PastBoards(own.settings)
-    wanted: dict[tuple[str, str], tuple[int, bool]] = {}
-    for stop in (published, *stops, packs[-1].accepted_at):
-        fold = Fold(local_date(stop))
-        fold.publish(PLAN)
-        for pack in packs:
-            for text in pack.lines if pack.accepted_at <= stop else ():
-                fold.apply(text)
-        wanted = {
-            (row.unit, row.period): (row.points, row.eligible)
-            for standings in fold.standings.values()
-            for row in standings.refresh()
-        }
-        found = {
-            (unit, key[2]): (row["points"], row["eligible"])
-            for key, board in (await past.rows(stop)).items()
-            for unit, row in board.items()
-        }
-        assert found == wanted
-    past.close()
-    assert len({p for p, _ in wanted.values()}) > 1
-
-
 async def test_a_past_board_is_a_page_an_export_and_an_answer_and_the_future_is_none(
     web: Front,
 ) -> None:
@@ -162,6 +118,34 @@ async def test_a_past_board_is_a_page_an_export_and_an_answer_and_the_future_is_
         compared = await public.get(f"/compare?start={yesterday}&end={today}")
         assert "X13" in compared.text
         assert (await public.get(f"/compare?start={today}&end={tomorrow}")).status_code == 422
+
+
+async def test_who_asks_for_too_many_past_days_is_told_when_to_come_back(
+    web: Front, own: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    staff = await make_person(own, {Role.OBSERVER: []})
+    async with client_in(web) as public, client_in(web, staff) as office:
+        today = local_date(datetime.fromisoformat((await public.get(BOARD)).json()["as_of"]))
+        days = [today - timedelta(days=n) for n in range(1, 5)]
+        monkeypatch.setattr(turns, "VISITS", 1)
+        assert (await public.get(f"/?as_of={days[0]}")).status_code == 200
+        page = await public.get(
+            f"/compare?start={days[0]}&end={days[1]}", headers=HTML_ACCEPTED
+        )
+        assert (page.status_code, "Đã xem quá nhiều ngày quá khứ" in page.text) == (429, True)
+        assert 0 < int(page.headers["retry-after"]) <= 60
+        instant = f"{days[1]}T12:00:00%2B07:00"
+        told = await public.get(f"{BOARD}?as_of={instant}")
+        assert (told.status_code, told.json()["error"]) == (429, "too_often")
+        assert (await public.get(f"/?as_of={days[0]}")).status_code == 200
+        monkeypatch.setattr(turns, "MOST_PUBLIC", 0)
+        page = await public.get(f"/?as_of={days[2]}", headers=HTML_ACCEPTED)
+        assert (page.status_code, "Đang có nhiều người" in page.text) == (503, True)
+        file = await public.get(f"/export.json?as_of={days[2]}")
+        assert (file.status_code, file.json()["error"]) == (503, "busy")
+        assert file.headers["retry-after"] == "10"
+        assert (await office.get(f"/?as_of={days[2]}")).status_code == 200
+        assert (await public.get(f"/?as_of={days[2]}")).status_code == 200
 
 
 async def test_pages_of_the_past_say_so_while_no_day_has_ended(web: Front) -> None:
@@ -349,6 +333,65 @@ async def test_a_board_freezes_by_itself_when_its_time_has_come(
         assert (await public.get(BOARD)).content == was
 
 
+async def test_a_board_freezes_behind_a_pack_of_the_journal(web: Front, own: Resources) -> None:
+    staff = await make_person(own, {Role.LEADER: []})
+    async with client_in(web) as public, client_in(web, staff) as office:
+        was = await points(public)
+        (first,) = await own.journal.latest("indicator", 1)
+        await own.journal.append("indicator", 0, [line(n) for n in range(5, 40)])
+
+        async def risen() -> bool:
+            return await points(public) > was
+
+        await until(risen)
+        (newest, *_) = await own.journal.latest("indicator", 1)
+        assert newest.id in (await office.get("/freeze")).text
+        asked = {"act": "freeze", "reason": "đúng số liệu đã trình"}
+        both = {"position": first.id, "at": "2023-12-31T17:00"}
+        for wrong, said in (
+            ({"position": "here"}, "không có vị trí này"),
+            ({"position": "0" * 11}, "không có vị trí này"),
+            ({"position": "f" * 23}, "không có vị trí này"),
+            (both, "không ghi cả hai"),
+        ):
+            refused = await office.post("/freeze", data=asked | wrong)
+            assert (refused.status_code, said in refused.text) == (422, True)
+        assert await points(public) > was
+        done = await office.post("/freeze", data=asked | {"position": first.id})
+        assert done.status_code == 303
+        assert await points(public) == was
+        shown = (await public.get(BOARD)).json()
+        assert shown["frozen_position"] == first.id
+        assert datetime.fromisoformat(shown["frozen_at"]) == first.accepted_at
+        assert first.id in (await public.get("/", headers=HTML_ACCEPTED)).text
+        before, live = await everything(public), await points(office)
+        await own.journal.append("indicator", 0, [line(n) for n in range(40, 50)])
+
+        async def moved() -> bool:
+            return await points(office) > live
+
+        await until(moved)
+        assert await everything(public) == before
+    audit = own.client[f"{own.settings.database_prefix}scoring"]["audit"]
+    (entry,) = [one async for one in audit.find()]
+    assert (entry["action"], entry["detail"]["position"]) == ("board.freeze", first.id)
+
+
+async def test_of_two_who_freeze_at_once_one_is_refused_and_one_snapshot_holds(
+    web: Front, own: Resources
+) -> None:
+    staff = await make_person(own, {Role.LEADER: []})
+    async with client_in(web, staff) as office:
+        asked = {"act": "freeze", "reason": "cùng lúc"}
+        answers = await asyncio.gather(*[office.post("/freeze", data=asked) for _ in range(3)])
+        assert sorted(answer.status_code for answer in answers) == [303, 422, 422]
+        store = ScoringStore(mongo.database(own.client, own.settings, "scoring"))
+        (kept,) = [one async for one in store.freezes.find()]
+        assert set(await store.frozen.distinct("of")) == {kept["snapshot"]}
+        await office.post("/freeze", data={"act": "thaw", "reason": "xong"})
+        assert await store.frozen.count_documents({}) == 0
+
+
 async def test_officers_see_columns_but_neither_freeze_nor_preview(
     web: Front, own: Resources
 ) -> None:
@@ -390,6 +433,9 @@ async def test_a_change_is_previewed_for_every_unit_and_published_with_number_an
         shown = (await office.get(address)).text
         assert "Xã Tân Bình" in shown
         assert "phiên bản 2" in shown
+        assert "Quý III/2023: 1 đơn vị đổi điểm hoặc hạng." in shown
+        assert "Tháng 7/2023: 1 đơn vị đổi điểm hoặc hạng." in shown
+        assert "Tháng 6/2023" not in shown
         assert await points(office) == was
         lacking = await office.post(address, data={"act": "publish", "reason": "sửa mức"})
         assert (lacking.status_code, "Ghi số quyết định" in lacking.text) == (422, True)
@@ -439,13 +485,18 @@ async def test_a_changed_catalogue_is_previewed_with_dossiers_as_they_will_be_to
     stored = await database["previews"].find_one({"_id": number})
     assert stored is not None
     moved = [effect for effect in stored["effects"] if effect[3] != effect[6]]
-    assert [effect[0] for effect in moved] == [UNIT]
+    points_of = {
+        period: (unit, before, after) for unit, _, _, before, _, _, after, _, period in moved
+    }
+    assert {period: unit for period, (unit, _, _) in points_of.items()} == dict.fromkeys(
+        ("2023", "2023-Q3", "2023-07"), UNIT
+    )
     changed = PLAN.model_copy(
         update={"version": 2, "catalogue": [Procedure.model_validate(p) for p in catalogue]}
     )
-    with PastBoards(own.settings, retelling) as past:
+    with PastBoards(own.settings, own.journal, retelling) as past:
         moves = await moves_of(past, changed, stored["at"])
-    assert [(m.unit, m.before, m.after) for m in moves] == [(UNIT, moved[0][3], moved[0][6])]
+    assert [(m.unit, m.before, m.after) for m in moves] == [points_of["2023"]]
     assert moves[0].after > moves[0].before, (
         "the fee of the one that is told anew is paid online"
     )

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from contracts.calendar import local_midnight
+from contracts.calendar import all_periods, local_midnight
 from contracts.events import DossierRecorded, ItemRecorded
 from contracts.evidence import index_hash, index_of
 from contracts.packages import PeriodFrozen
@@ -69,9 +69,8 @@ async def stored(own: Resources) -> list[bytes]:
     return [line async for pack in own.journal.all_packs("freeze") for line in pack.lines]
 
 
-async def states(own: Resources) -> list[str]:
-    """Of the three quarters and the year."""
-    return [one.state for one in await HandClosing(own).periods(PLAN.id)]
+async def states(own: Resources) -> dict[str, str]:
+    return {one.period: one.state for one in await HandClosing(own).periods(PLAN.id)}
 
 
 def points(event: PeriodFrozen, unit: str = "31399") -> int:
@@ -184,6 +183,18 @@ async def test_a_correction_after_the_closing_is_an_adjustment_of_the_next_one(
     assert events["2023-Q3"].adjustments == []
 
 
+async def test_periods_are_listed_as_they_end_and_months_are_never_closed_by_their_date(
+    own: Resources,
+) -> None:
+    ended = ["2023-06", "2023-Q2", "2023-07", "2023-08"]
+    found = await states(own)
+    assert found == dict.fromkeys(all_periods(PLAN.months), "runs") | dict.fromkeys(
+        ended, "ended"
+    )
+    assert list(found)[:4] == ended
+    assert closes_at(PLAN, "2023-08") is None
+
+
 async def test_a_reviewer_closes_a_period_by_hand_when_it_has_ended(
     own: Resources, freezer: Freezer, clock: FrozenClock, settings: Settings
 ) -> None:
@@ -206,7 +217,7 @@ async def test_a_reviewer_closes_a_period_by_hand_when_it_has_ended(
         assert (await ask("2023-Q3", reviewer)).json()["error"] == "period_runs"
         assert (await ask("2022-08", reviewer)).json()["error"] == "no_such_period"
         assert (await ask("summer", reviewer)).status_code == 404
-        assert await states(own) == ["ended", "runs", "runs", "runs"]
+        assert (await states(own))["2023-08"] == "ended"
         assert (await client.post("/api/v1/closings/none/2023", headers=reviewer)).json()[
             "error"
         ] == "no_such_plan"
@@ -217,7 +228,8 @@ async def test_a_reviewer_closes_a_period_by_hand_when_it_has_ended(
         assert (await ask("2023-08", reviewer)).json() == first
         await freezer.look()
         listed = (await client.get(address, headers=reviewer)).json()
-    assert await states(own) == ["closed", "runs", "runs", "runs"]
+    closed = {period for period, state in (await states(own)).items() if state == "closed"}
+    assert closed == {"2023-Q2", "2023-08"}
     audit = mongo.database(own.client, own.settings, "scoring")["audit"]
     told = [(one["action"], one["subject"]) async for one in audit.find({})]
     assert told == [("period.close", f"{PLAN.id}:2023-08")]

@@ -153,6 +153,28 @@ async def test_the_bus_brings_packs_at_once_and_the_journal_what_it_lost(
     await until(lambda: seen.lines == [b"rung", b"lost", b"after the flush"])
 
 
+async def test_the_number_of_shards_changes_under_load_and_nothing_is_lost_or_repeated(
+    own: Resources,
+) -> None:
+    seen = Seen()
+    reader = consumer(own, seen)  # listens to one shard only
+    own.subscribe(reader)
+    await own.start_bus(Health())
+    sent = []
+    for shards in (1, 4, 2, 64, 1):
+        lines = [b"%d of %d" % (n, shards) for n in range(40)]
+        await asyncio.gather(
+            *(own.journal.append(TOPIC, n % shards, [line]) for n, line in enumerate(lines))
+        )
+        await reader.catch_up(full=False)
+        sent += lines
+    await reader.catch_up()
+    assert sorted(seen.lines) == sorted(sent)
+    anew = Seen()  # with another number than the packs were written with
+    await consumer(own, anew).catch_up()
+    assert sorted(anew.lines) == sorted(sent)
+
+
 async def test_an_undecodable_entry_is_set_aside_and_the_next_one_is_handled(
     own: Resources,
 ) -> None:

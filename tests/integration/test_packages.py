@@ -1,11 +1,14 @@
 """Packages on a real journal: from a closing to published, with everything that refuses on the way."""
 
+import asyncio
 import hashlib
+import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from contracts.events import DossierRecorded
@@ -23,6 +26,7 @@ from contracts.wire import to_event, to_line
 from services.intake.store import Aside
 from services.package_proving import Elsewheres, against_system
 from services.publishing import publish
+from services.reports import building
 from services.reports.app import store_of, worker
 from services.reports.application import Packages
 from services.reports.building import Builder
@@ -106,7 +110,7 @@ def answer(key: str, choice: str, order: tuple[str, ...] = (), by: str = "a-1") 
 
 async def settle_everything(packages: Packages) -> None:
     """Answer each question in some way, confirmed by somebody else."""
-    await packages.store.nominate(SMALL.id, "2023", nomination(1, "Nguyễn Thị Mẫu"))
+    await packages.store.nominate(SMALL.id, "2023", nomination(1, "Nguyễn Thị Mẫu", "D01"))
     while True:
         record = await packages.record(await packages.get(FROZEN.id))
         items = [
@@ -204,7 +208,7 @@ async def test_an_award_dossier_is_told_as_it_fills_and_when_a_paper_is_taken_ba
         ("31399", 4, ["minutes"], None),
         ("31393", 1, ["minutes", "list"], None),
     ]
-    await Builder(packages).look()
+    await packages.announce_papers()
     assert len(await paper_events(own)) == 5
     hamlet = SMALL.units_of("hamlet")[0].code
     for unit, part, when in (
@@ -397,6 +401,65 @@ async def test_an_interrupted_build_is_done_again_with_the_same_bytes(
         while again is None or not again.build.ready:
             again = await packages.get(FROZEN.id)
     assert again.build.sha256 == first.build.sha256
+
+
+BROKEN_ONCE = f"""
+test -e "$0/seen" && exec {sys.executable} -m services.reports.drawing "$0"
+touch "$0/seen"; kill -9 $$"""
+ENDLESS = ("sh", "-c", "while sleep 0.05; do echo 1 2; done")
+
+
+async def test_a_drawing_that_is_killed_begins_again_and_one_that_always_fails_says_so(
+    packages: Packages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(building, "PAUSE_SECONDS", 0)
+    for program, code in (("kill -9 $$", "killed"), ("exit 1", "failed")):
+        await Builder(packages, ("sh", "-c", program)).look()
+        assert (await packages.get(FROZEN.id)).build.error == code
+        await packages.refresh(FROZEN.id)
+    await Builder(packages, ("sh", "-c", BROKEN_ONCE)).look()
+    built = (await packages.get(FROZEN.id)).build
+    assert (built.ready, built.error) == (True, "")
+    assert built.steps == built.steps_of > 0
+
+
+async def test_a_failed_archive_of_a_checked_package_can_be_built_again(
+    packages: Packages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(building, "PAUSE_SECONDS", 0)
+    checked = (await packages.get(FROZEN.id)).model_copy(update={"state": "checked"})
+    await packages.store.save(checked)
+    with pytest.raises(WorkflowError, match="not_a_draft"):
+        await packages.refresh(FROZEN.id)
+    await Builder(packages, ("false",)).look()
+    failed = await packages.get(FROZEN.id)
+    again = await packages.refresh(FROZEN.id)
+    assert (again.state, again.build.error) == ("checked", "")
+    assert again.build.wanted == failed.build.wanted + 1
+
+
+async def test_a_drawing_ends_with_the_worker_and_when_another_one_is_wanted(
+    packages: Packages,
+) -> None:
+    for end in ("changed", "stopped"):
+        drawing = asyncio.create_task(Builder(packages, ENDLESS).look())
+        while not (await packages.get(FROZEN.id)).build.steps:
+            await asyncio.sleep(0.05)
+        assert drawings()
+        if end == "changed":
+            await packages.refresh(FROZEN.id)
+            await drawing
+        else:
+            drawing.cancel()
+            await asyncio.gather(drawing, return_exceptions=True)
+        assert not drawings()
+        assert not (await packages.get(FROZEN.id)).build.ready
+        await packages.store.progress(FROZEN.id, 0, 0)
+
+
+def drawings() -> list[str]:
+    found = [" ".join(child.cmdline()) for child in psutil.Process().children()]
+    return [words for words in found if ENDLESS[-1] in words]
 
 
 async def test_a_package_of_another_system_is_told_apart(

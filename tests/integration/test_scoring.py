@@ -12,12 +12,14 @@ from contracts.events import DossierRecorded, UnitScored
 from contracts.wire import content_hash, fact_id, from_line, to_event, to_line
 from services.plan_files import read_plan
 from services.publishing import publish
+from services.runtime import mongo
 from services.runtime.health import Health
 from services.runtime.resources import Resources, resources
 from services.runtime.settings import Settings
 from services.scoring.app import worker
 from services.scoring.application import Scoring
 from services.scoring.domain.facts import order_of, to_fact
+from services.scoring.lease import Lease, LeaseLostError
 from services.scoring.settings import ScoringSettings
 from services.scoring.store import ScoringStore
 from services.scoring.ticker import closes_of
@@ -148,3 +150,62 @@ async def test_an_open_dossier_falls_overdue_when_the_simulated_day_ends(
         await until(excluded)
         row = scoring.fold.standings[KEY].rows["31399", "2023-07"]
     assert not row.eligible
+
+
+async def test_a_stand_by_folds_along_and_speaks_when_the_other_worker_falls_silent(
+    own: Resources,
+) -> None:
+    settings = scoring_settings(own.settings, lease_seconds=1.2)
+    marks = own.client[own.settings.database_prefix + "scoring"]["marks"]
+    rows = own.client[own.settings.database_prefix + "scoring"]["standings"]
+
+    async def mark(name: str, field: str) -> Any:
+        return (await marks.find_one({"_id": name}) or {})[field]
+
+    async def spoken(points: int) -> bool:
+        row = await rows.find_one({"unit": "31399", "period": "2023"})
+        return row is not None and row["points"] == points
+
+    first, second = Health(), Health()
+    async with worker(settings, first) as leader, worker(settings, second) as standby:
+        await own.journal.append("indicator", 0, [line("before")])
+
+        async def both() -> bool:
+            return "dvc.haugiang before" in leader.fold.facts.keys() & standby.fold.facts.keys()
+
+        await until(both)
+        await until(lambda: spoken(total(leader)))
+        before = total(leader)
+        holder = await mark("lease", "holder")
+        beat = await mark("heartbeat", "position")
+        await first.stop()  # no word of it: as if killed
+        lines = [line(f"after{n}", channel="counter") for n in range(30)]
+        await own.journal.append("indicator", 0, lines)
+
+        async def taken_over() -> bool:
+            spoke = await mark("heartbeat", "position") > beat
+            return bool(spoke and await mark("lease", "holder") != holder)
+
+        await until(taken_over)
+        await until(lambda: spoken(total(standby)))
+        assert total(standby) != before
+        assert not second.troubles()
+    async with worker(settings, Health()) as third:  # released: at once, nobody to wait for
+        assert third.fold.standings[KEY].rows
+        assert len(third.fold.facts) == 31
+
+
+async def test_a_worker_that_lost_its_lease_is_told_and_its_rows_do_not_count(
+    own: Resources,
+) -> None:
+    marks = mongo.database(own.client, own.settings, "scoring", durable=True)["marks"]
+    silent, other = Lease(marks, 0.4), Lease(marks, 2)
+    assert await silent.take()
+    assert not await other.take()
+    await other.wait()
+    with pytest.raises(LeaseLostError):
+        await silent.keep()
+    store = ScoringStore(own.client[own.settings.database_prefix + "scoring"])
+    for position, points in ((5, 50), (9, 90), (7, 70), (9, 91)):
+        await store.write_standings([{"_id": "row", "position": position, "points": points}])
+    assert [(r["position"], r["points"]) for r in await store.standings_since(0)] == [(9, 90)]

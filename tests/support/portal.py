@@ -123,8 +123,8 @@ async def portal(settings: Settings) -> AsyncIterator[Portal]:
     keys = Keys(settings.keys_dir)
     health = Health()
     async with AsyncExitStack() as stack:
-        past = stack.enter_context(PastBoards(settings, retelling))
         own = await stack.enter_async_context(resources(settings))
+        past = stack.enter_context(PastBoards(settings, own.journal, retelling))
         await publish(own, PLAN)
         intake = IntakeWeb(own, Guard(TokenVerifier(keys.verifying())))
         app = FastAPI()

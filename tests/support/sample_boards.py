@@ -114,7 +114,12 @@ class SampleBoards:
         return [] if board is None else [_close(board, n) for n in range(DAYS)]
 
     async def board_as_of(
-        self, plan: str, bloc: str, period: str, instant: datetime
+        self,
+        plan: str,
+        bloc: str,
+        period: str,
+        instant: datetime,
+        visitor: str | None = None,
     ) -> Board | None:
         if instant > NOW:
             raise FutureError

@@ -1,5 +1,6 @@
 """The pages of staff with invented freezes and previews behind them, for somebody who may do everything."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
@@ -10,6 +11,7 @@ from services.runtime.access.guard import Guard
 from services.runtime.audit import Audit
 from services.runtime.auth import Principal, Role
 from services.runtime.clock import Clock
+from services.runtime.journal import Pack
 from services.runtime.web.site import Site
 from services.scoring.domain.awarding import awards_of
 from services.scoring.leaderboard.audience import Audience
@@ -43,6 +45,12 @@ class NoFreezes:
     def of(self, plan: str, bloc: str) -> None:
         return None
 
+    async def positions(self) -> list[Pack]:
+        return [
+            Pack(f"01893a5b{n:03x}" + "ab" * 6, "indicator", 0, NOW, n + 1, b"")
+            for n in range(3, 0, -1)
+        ]
+
 
 class OnePreview:
     """A change under which two awards change hands."""
@@ -61,6 +69,7 @@ class OnePreview:
             )
             for r in board.rows
         ]
+        effects += [replace(e, period="2023-Q3") for e in effects[:3]]
         self.preview = Preview("ab12", plan, NOW, "officer-1", "open", "", "", effects)
 
     async def find(self, number: str) -> Preview | None:
@@ -86,7 +95,7 @@ class Links:
                 "packs": 3,
                 "events": 1_234,
                 "hash": f"{n}" * 64,
-                "until": "0",
+                "until": f"01893a5b{n:03x}",
             }
             for n in (1, 2)
         ]

@@ -55,6 +55,8 @@ class System:
         self.base = f"http://127.0.0.1:{port}"
         self.output: list[str] = []
         self._process: subprocess.Popen[str] | None = None
+        self._asked: list[dict[str, Any]] | None = None
+        self._wants: dict[str, Any] = {}
 
     def start(self, *words: str, limit: float = 60) -> None:
         """Start and wait for the `ready` line."""
@@ -138,11 +140,18 @@ class System:
         answer.raise_for_status()
         return answer.json()  # type: ignore[no-any-return]
 
+    def _wanted(self, events: list[dict[str, Any]]) -> dict[str, Any]:
+        """What the oracle expects of these very events, computed once."""
+        if self._asked is not events:
+            self._asked = events
+            day = date(2026, 1, 1)
+            self._wants = {period: oracle.expected(events, period, day) for period in PERIODS}
+        return self._wants
+
     def wrong(self, events: list[dict[str, Any]]) -> list[str]:
         """What the oracle finds wrong with the board now."""
         found: list[str] = []
-        for period in PERIODS:
-            want = oracle.expected(events, period, date(2026, 1, 1))
+        for period, want in self._wanted(events).items():
             try:
                 found += oracle.check(want, self.standings(period=period))
             except httpx.HTTPError as error:
@@ -165,6 +174,18 @@ def wait_until(
         time.sleep(0.05)
 
 
+def ends_right(system: System, events: list[dict[str, Any]], limit: float) -> None:
+    """The board equals the oracle within the limit, by itself, and the shadow calculator agrees."""
+    wait_until(
+        lambda: not system.wrong(events),
+        limit,
+        lambda: f"{system.wrong(events)[:5]}\n{system.tail()}",
+    )
+    verdict = system.verify()
+    assert verdict.returncode == 0, verdict.stdout
+    assert verdict.stdout.strip().splitlines()[-1].startswith("0 differences")
+
+
 def events_of(seed: int, count: int) -> list[dict[str, Any]]:
     """The seeded workload: with corrections, repeats, late versions."""
     return list(workload.stream(count, seed, 15, 2023, 0.05, 0.08))
@@ -182,19 +203,26 @@ class Sender:
         self._token = system.token()
         self.accepted = 0
 
-    async def run(self, clients: int = 4, pause: float = 0.0) -> None:
-        """Post everything; a refused or broken request is sent again, as a real sender does."""
+    async def run(self, clients: int = 4, pause: float = 0.0, rate: float = 0.0) -> None:
+        """Post everything, at most so many events a second; what is refused is sent again, as a real sender does."""
+        began = time.monotonic()
+
+        def ahead() -> float:
+            """Seconds to rest before the next batch."""
+            early = began + self.accepted / rate - time.monotonic() if rate else 0.0
+            return max(pause, early)
+
         headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
         async with httpx.AsyncClient(
             base_url=self._base, headers=headers, timeout=20
         ) as client:
-            await asyncio.gather(*(self._work(client, pause) for _ in range(clients)))
+            await asyncio.gather(*(self._work(client, ahead) for _ in range(clients)))
 
-    async def _work(self, client: httpx.AsyncClient, pause: float) -> None:
+    async def _work(self, client: httpx.AsyncClient, ahead: Callable[[], float]) -> None:
         for body in self.batches:
             while not await self._post(client, body):
                 await asyncio.sleep(0.1)
-            await asyncio.sleep(pause)
+            await asyncio.sleep(ahead())
 
     async def _post(self, client: httpx.AsyncClient, body: bytes) -> bool:
         try:
@@ -216,9 +244,9 @@ def _batches(events: list[dict[str, Any]], chance: random.Random) -> Iterator[by
 
 
 @contextlib.asynccontextmanager
-async def sending(sender: Sender, pause: float) -> AsyncIterator[None]:
+async def sending(sender: Sender, pause: float = 0.0, rate: float = 0.0) -> AsyncIterator[None]:
     """Send in the background while the block does its mischief; ends when all is accepted."""
-    task = asyncio.create_task(sender.run(pause=pause))
+    task = asyncio.create_task(sender.run(pause=pause, rate=rate))
     try:
         yield
         await asyncio.wait_for(task, 120)

@@ -7,6 +7,8 @@ from datetime import date
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from contracts.plan import Count, Plan
+from contracts.wire import fact_id, from_line
+from services.intake.application import shard_of
 from services.scoring.domain.fold import Fold, UnknownPlanError
 from services.scoring.domain.standings import UnitRow
 from services.scoring.shadow import ShadowRow, shadow_standings
@@ -92,6 +94,23 @@ def test_any_order_with_repeats_gives_the_same_bytes(
         fold.apply(text)
         if place in looks:
             board(fold)
+    assert board(fold) == rebuilt(told, today)
+
+
+@law
+@given(histories(), todays, st.data())
+def test_any_numbers_of_shards_give_the_same_bytes_also_when_the_number_changes(
+    history: list[Fields], today: date, data: st.DataObject
+) -> None:
+    told = lines(history)
+    fold = opened(little_plan(), today)
+    cut = data.draw(st.integers(0, len(told)))
+    for part, shards in ((told[:cut], 3), (told[cut:], data.draw(st.integers(1, 64)))):
+        packs: dict[int, list[bytes]] = {}
+        for text in part:
+            packs.setdefault(shard_of(fact_id(from_line(text)), shards), []).append(text)
+        for shard in data.draw(st.permutations(sorted(packs))):
+            apply_all(fold, packs[shard])
     assert board(fold) == rebuilt(told, today)
 
 

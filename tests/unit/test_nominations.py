@@ -7,6 +7,9 @@ import pytest
 from contracts.evidence import AnySubmission, evidence_of, reviews_of
 from contracts.submissions import ItemReviewed, SubmissionMade, SubmissionWithdrawn
 from services.reports.domain import workflow
+from services.reports.domain.decisions import Choice, Decision, Present
+from services.reports.domain.figures import figures_of
+from services.reports.domain.gate import Elsewhere, findings
 from services.reports.domain.nominations import (
     NominationError,
     Papers,
@@ -17,7 +20,8 @@ from services.reports.domain.nominations import (
 )
 from services.reports.domain.record import DossierPart
 from services.reports.domain.workflow import Package, WorkflowError
-from tests.support.packages import PLAN, nomination
+from services.runtime.web.collation import vietnamese_key
+from tests.support.packages import PLAN, frozen_period, nomination, record_of
 
 AT = datetime(2023, 7, 20, tzinfo=UTC)
 DRAFT = Package(
@@ -146,3 +150,33 @@ def test_a_package_goes_one_way_and_back_with_a_reason_only() -> None:
         with pytest.raises(WorkflowError):
             work()  # type: ignore[no-untyped-call]
     assert workflow.send_back(signed, "a-2", AT, "Sai số văn bản ở tờ trình.").state == "draft"
+
+
+def test_no_more_people_are_rewarded_than_awards_allow_and_only_the_blocs_chosen_ones() -> None:
+    choice = Choice(choice="people", order=["n7"])
+    chosen = Decision(
+        key="department:ten-individuals", choice=choice, reason="Ban chỉ đạo đã thống nhất.",
+        present=[Present(name="Người Mẫu", office="Phòng Mẫu")], by="a-1", at=AT,
+        confirmed_by="a-2", confirmed_at=AT,
+    )  # fmt: skip
+    people = [nomination(n, f"Người Mẫu {n}", "31429") for n in (1, 2)]
+    both = [nomination(n, f"Người Khối {n}", "D01") for n in (7, 8)]
+    record = record_of(
+        frozen_period("2023", totals={"31429": 1_000_000}),
+        nominations=[*people, *both],
+        decisions=[chosen],
+    )
+
+    def wrong(**changes: object) -> set[str]:
+        found = findings(record.model_copy(update=changes), {}, [], Elsewhere(0, 0))
+        return {one.code for one in found} & {"people", "chosen"}
+
+    assert [one.id for one in figures_of(record, vietnamese_key).people] == ["n1", "n2", "n7"]
+    undecided = record.model_copy(update={"decisions": []})
+    assert [one.id for one in figures_of(undecided, vietnamese_key).people] == ["n1", "n2"]
+    assert wrong() == set()
+    third = nomination(3, "Người Mẫu 3", "31429")
+    assert wrong(nominations=[*people, *both, third]) == {"people"}
+    returned = third.model_copy(update={"state": "returned"})
+    assert wrong(nominations=[*people, *both, returned]) == set()
+    assert wrong(nominations=people) == {"chosen"}

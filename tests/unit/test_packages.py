@@ -44,11 +44,23 @@ def small_record(plan: Plan = SMALL, **changes: Any) -> Record:
     return record_of(frozen_period("2023", plan, totals=TOTALS), plan, **changes)
 
 
+def quarter_record(**changes: Any) -> Record:
+    return record_of(frozen_period("2023-Q3", SMALL), SMALL, **changes)
+
+
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("package") / "goi.zip"
     with path.open("wb") as target:
         build(small_record(), key, target)
+    return path
+
+
+@pytest.fixture(scope="module")
+def quarter(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("quarter") / "quy.zip"
+    with path.open("wb") as target:
+        build(quarter_record(), key, target)
     return path
 
 
@@ -88,21 +100,21 @@ def test_an_untouched_package_is_identical(package: Path) -> None:
 
 
 def test_a_changed_byte_and_a_removed_and_an_added_file_are_named(
-    package: Path, tmp_path: Path
+    quarter: Path, tmp_path: Path
 ) -> None:
-    files = contents(package)
-    name = "02-to-trinh.pdf"
+    files = contents(quarter)
+    name = "02-to-trinh-bieu-duong.pdf"
     changed = files | {name: files[name].replace(b"1", b"2", 1)}
-    assert list(differences(rewritten(package, tmp_path / "a.zip", changed), key)) == [
+    assert list(differences(rewritten(quarter, tmp_path / "a.zip", changed), key)) == [
         f"{name}: changed",
         f"{name}: does not say what the frozen standings and the plan lead to",
     ]
     removed = {n: c for n, c in files.items() if n != name}
-    assert list(differences(rewritten(package, tmp_path / "b.zip", removed), key)) == [
+    assert list(differences(rewritten(quarter, tmp_path / "b.zip", removed), key)) == [
         f"{name}: removed"
     ]
     added = files | {"extra.txt": b""}
-    assert list(differences(rewritten(package, tmp_path / "c.zip", added), key)) == [
+    assert list(differences(rewritten(quarter, tmp_path / "c.zip", added), key)) == [
         "extra.txt: added"
     ]
 
@@ -202,11 +214,8 @@ def test_every_format_shows_the_same_numbers(package: Path) -> None:
     assert results["blocs"][0]["rows"][0]["name"] == "Xã Bình Thành"
 
 
-def test_a_quarter_names_the_product_of_each_locality_in_every_format(tmp_path: Path) -> None:
-    path = tmp_path / "quy.zip"
-    with path.open("wb") as target:
-        build(record_of(frozen_period("2023-Q3", SMALL), SMALL), key, target)
-    files = contents(path)
+def test_a_quarter_names_the_product_of_each_locality_in_every_format(quarter: Path) -> None:
+    files = contents(quarter)
     said = "Chợ không dùng tiền mặt; Bản đồ số & du lịch (chưa thẩm định)"
     assert said in text_of(files["01-bao-cao-quy.pdf"])
     table = rows_of(files["01-bao-cao-quy.docx"])
@@ -217,13 +226,13 @@ def test_a_quarter_names_the_product_of_each_locality_in_every_format(tmp_path: 
     assert shown == {"31393": names} | {u: [] for u in shown if u != "31393"}
     sheet = openpyxl.load_workbook(BytesIO(files["bang-so-lieu.xlsx"]))["Sản phẩm, mô hình"]
     assert [cell.value for cell in sheet["E"][3:]] == names
-    assert list(differences(path, key)) == []
+    assert list(differences(quarter, key)) == []
 
 
 def test_another_index_of_evidence_than_the_frozen_one_is_named(tmp_path: Path) -> None:
     mine = [UnitEvidence(unit="31393", reviews={"2023-07:X5": "accepted"})]
     position = EvidencePosition(events=1, files=0, sha256=index_hash(mine))
-    record = small_record(evidence=mine)
+    record = quarter_record(evidence=mine)
     frozen = record.frozen.model_copy(update={"evidence": position})
     path = tmp_path / "goi.zip"
     with path.open("wb") as target:
@@ -436,3 +445,26 @@ def test_a_score_sheet_says_what_does_not_apply() -> None:
     words = text_of(pdf(score_sheet(figures, bloc, line, None)))
     assert "không áp dụng" in words
     assert "quy đổi theo thang 100" in words
+
+
+@pytest.mark.parametrize(
+    ("excluded", "people", "first"),
+    [
+        ((), 1, "Tặng giải thưởng cho 6 tập thể và Giấy khen cho 1 cá nhân có"),
+        ((), 0, "Tặng giải thưởng cho 6 tập thể có"),
+        (FEW, 1, "Tặng Giấy khen cho 1 cá nhân có"),
+        (FEW, 0, "Không trao giải thưởng và Giấy khen trong"),
+    ],
+)
+def test_a_draft_decision_gives_nothing_to_nobody(
+    excluded: frozenset[str], people: int, first: str
+) -> None:
+    frozen = frozen_period("2023", SMALL, totals=TOTALS, excluded=tuple(excluded))
+    record = record_of(
+        frozen, SMALL, nominations=[nomination(n, "Lê Mẫu") for n in range(people)]
+    )
+    decision = next(d for d in annual_documents(figures_of(record, key)) if d.slug[:2] == "05")
+    words = [block.text for block in decision.blocks if isinstance(block, Paragraph)]
+    assert words[0].startswith(f"Điều 1. {first}")
+    assert ("không kèm tiền thưởng" in " ".join(words)) == bool(excluded)
+    assert " 0 " not in " ".join(words)

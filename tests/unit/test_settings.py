@@ -1,9 +1,11 @@
 """What a process is told: by variables, or by files that variables name."""
 
+import sys
 from pathlib import Path
 
 import pytest
 
+from services import cli
 from services.runtime.settings import Settings
 
 
@@ -28,3 +30,33 @@ def test_a_file_that_is_not_there_is_named(
     monkeypatch.setenv("THIDUA_MONGO_URL_FILE", str(tmp_path / "none"))
     with pytest.raises(FileNotFoundError, match="none"):
         Settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        (
+            "THIDUA_SCORING_SHARDS",
+            "many",
+            "THIDUA_SCORING_SHARDS: Input should be a valid integer",
+        ),
+        ("REDIS_URL", "redis+cluster://:secret@a/0", "expected nothing after the last '/'"),
+    ],
+)
+def test_a_wrong_setting_ends_a_command_with_a_sentence(
+    name: str,
+    value: str,
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "argv", ["thidua", "up", "--data", str(tmp_path)])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 1
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.startswith("thidua: ")
+    assert "secret" not in error

@@ -3,12 +3,12 @@
 from fractions import Fraction
 
 import pytest
-from hypothesis import HealthCheck, given, settings, strategies as st
+from hypothesis import HealthCheck, assume, given, settings, strategies as st
 
 from contracts.plan import Bloc
 from services.scoring.domain.awarding import Candidate, awards_of, undecided
 from services.scoring.domain.rules import all_parts
-from services.scoring.domain.standings import part_share
+from services.scoring.domain.standings import part_share, ranked
 from services.scoring.domain.tally import Tally
 from services.scoring.domain.whatif import moved_points, outcome
 from tests.support.facts import (
@@ -68,6 +68,70 @@ def test_moved_figures_earn_what_they_earn_when_they_really_come(
     row = then.rows[unit, period]
     assert moved == {code: row.indicators[code][0] for code in moved}
     assert moved
+
+
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+@given(histories(), histories(), st.sampled_from((*COMMUNES, *DEPARTMENTS)))
+def test_the_imagined_total_place_and_award_are_what_the_board_shows_when_it_has_come(
+    before: list[Fields], later: list[Fields], unit: str
+) -> None:
+    coming = [fields | {"unit": unit} | _renamed(fields) for fields in later]
+    (now,), (then,) = (
+        folded(history).standings.values() for history in (before, [*before, *coming])
+    )
+    found = PLAN.unit(unit)
+    assert found is not None
+    bloc = PLAN.bloc(found.bloc)
+    assert bloc is not None
+    averaged = {
+        i.code for i in bloc.indicators for part in i.parts if part.over == "mean"
+    }  # a mean over months cannot be moved by one figure
+    stands, comes = _parts(now.tally, unit, "2023"), _parts(then.tally, unit, "2023")
+    moves = {
+        (i.code, part.code): comes[i.code][n][1:]
+        for i in bloc.indicators
+        for n, part in enumerate(i.parts)
+        if i.code not in averaged
+    }
+    shares = {code: [share for share, _, _ in parts] for code, parts in stands.items()}
+    earned, earns = now.rows[unit, "2023"], then.rows[unit, "2023"]
+    moved = moved_points(bloc, found, shares, moves)
+    assume(all(earned.indicators.get(c) == earns.indicators.get(c) for c in averaged))
+    imagined = outcome(
+        bloc,
+        [
+            Candidate(
+                u.code,
+                now.rows[u.code, "2023"].points,
+                (then if u.code == unit else now).rows[u.code, "2023"].eligible,
+            )
+            for u in PLAN.units
+            if u.bloc == bloc.code
+        ],
+        unit,
+        {code: points for code, (points, _) in earned.indicators.items()},
+        moved,
+    )
+    real = [
+        Candidate(u.code, row.points, row.eligible)
+        for u in PLAN.units
+        if u.bloc == bloc.code
+        for row in (then.rows[u.code, "2023"],)
+    ]
+    ranks = ranked((one.unit, one.points) for one in real)
+    assert imagined.points == earns.points
+    assert imagined.rank == ranks[unit]
+    assert imagined.award == awards_of(bloc, real).get(unit, ())
+
+
+def _renamed(fields: Fields) -> Fields:
+    """Names of facts that nobody had before: what comes takes nothing away from another unit."""
+    name = "dossier" if "dossier" in fields else "subject"
+    return {name: f"new-{fields[name]}"}
 
 
 def test_a_part_that_averages_months_is_taken_as_even() -> None:

@@ -7,6 +7,7 @@ import pytest
 from contracts.events import Exclusion
 from contracts.plan import AllOrNothing, Band, Bands, Bloc, Figure, Part, Proportional, Ratio
 from services.scoring.leaderboard import drawing, rule_words, words as sentences
+from services.scoring.leaderboard.forms import decimal
 from services.scoring.leaderboard.pages import leaderboard_site
 from services.scoring.leaderboard.showing import as_units
 from services.scoring.leaderboard.views import FactLine, IndicatorExplanation, PartExplanation
@@ -250,3 +251,11 @@ def test_lengths_are_cut_so_that_a_bar_never_touches_a_tick_too_early() -> None:
     assert drawing.curve([5]) == []
     assert drawing.curve([0, 20_000])[0] == (3.0, 25.0)
     assert as_units("15.5") == 155_000
+
+
+@pytest.mark.parametrize(
+    ("points", "text"),
+    [(0, "0.0000"), (1_799_960, "179.9960"), (-643, "-0.0643"), (-19_357, "-1.9357")],
+)
+def test_points_are_written_exactly_below_zero_too(points: int, text: str) -> None:
+    assert decimal(points) == text

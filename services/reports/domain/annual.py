@@ -120,14 +120,20 @@ def open_points(figures: Figures) -> list[Block]:
     return [Heading(text="Lý do văn bản còn tạm tính"), *lines]
 
 
+def _numbers(figures: Figures, collectives: str, people: str) -> list[str]:
+    """How many collectives and how many individuals are proposed; nothing of those that are none."""
+    units = sum(len(bloc.awarded) for bloc in figures.blocs)
+    found = [f"{collectives}{units} tập thể"] if units else []
+    return [*found, f"{people}{len(figures.people)} cá nhân"] if figures.people else found
+
+
 def submission_letter(figures: Figures) -> Document:
     """To the chair, with the prize table."""
-    collectives = sum(len(bloc.awarded) for bloc in figures.blocs)
+    whom = " và ".join(_numbers(figures, "", "")) or "các tập thể, cá nhân"
     blocks: list[Block] = [
         paragraph(
             f"Trên cơ sở kết quả {lower(about(figures))} và biên bản họp xét khen thưởng, "
-            f"{_standing(figures)} kính đề nghị xem xét, khen thưởng "
-            f"{collectives} tập thể và {len(figures.people)} cá nhân, cụ thể như sau:"
+            f"{_standing(figures)} kính đề nghị xem xét, khen thưởng {whom}, cụ thể như sau:"
         ),
         Heading(text="1. Tập thể", level=2),
         *tables.prizes(figures),
@@ -226,17 +232,23 @@ def lists(figures: Figures) -> Document:
 def draft_decision(figures: Figures) -> Document:
     """What the chair would sign."""
     shared = documents_of(figures.record.plan)
-    collectives = sum(len(bloc.awarded) for bloc in figures.blocs)
+    given = " và ".join(_numbers(figures, "giải thưởng cho ", "Giấy khen cho "))
+    annex = " (danh sách cá nhân kèm theo)" if figures.people else ""
+    within = f"trong {lower(about(figures))}"
+    cost = (
+        f"Tổng số tiền thưởng là {vn.money(figures.money)} ({vn.money_in_words(figures.money).lower()}), "
+        "chi từ quỹ thi đua, khen thưởng theo quy định."
+        if figures.money
+        else "Quyết định này không kèm tiền thưởng."
+    )
     blocks: list[Block] = [
         paragraph(
-            f"Điều 1. Tặng giải thưởng cho {collectives} tập thể và Giấy khen cho {len(figures.people)} cá nhân "
-            f"có thành tích xuất sắc trong {lower(about(figures))} (danh sách cá nhân kèm theo), cụ thể:"
+            f"Điều 1. Tặng {given} có thành tích xuất sắc {within}{annex}, cụ thể:"
+            if given
+            else f"Điều 1. Không trao giải thưởng và Giấy khen {within}."
         ),
         *tables.prizes(figures),
-        paragraph(
-            f"Điều 2. Tổng số tiền thưởng là {vn.money(figures.money)} ({vn.money_in_words(figures.money).lower()}), "
-            "chi từ quỹ thi đua, khen thưởng theo quy định."
-        ),
+        paragraph(f"Điều 2. {cost}"),
         paragraph(
             "Điều 3. Thủ trưởng các cơ quan, đơn vị liên quan và các tập thể, cá nhân có tên tại Điều 1 "
             "chịu trách nhiệm thi hành Quyết định này kể từ ngày ký"

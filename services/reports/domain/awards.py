@@ -61,6 +61,8 @@ class Outcome(BaseModel):
     individuals: dict[str, int]
     """Unit -> certificates of merit for its people."""
     items: list[Item]
+    chosen: list[str]
+    """People who were chosen for the bloc as a whole; nobody while that is open."""
 
     @property
     def open_items(self) -> list[Item]:
@@ -123,6 +125,7 @@ class _Giving:
     items: list[Item] = field(default_factory=list)
     carried: dict[str, str] = field(default_factory=dict)
     """Units that a decision moved into the next band -> that decision."""
+    chosen: list[str] = field(default_factory=list)
 
     def item(
         self, kind: str, place: str, candidates: Sequence[Candidate], options: Sequence[str]
@@ -225,6 +228,7 @@ def derive(
         unawarded=giving.unawarded,
         individuals=individuals,
         items=giving.items,
+        chosen=giving.chosen,
     )
 
 
@@ -250,7 +254,8 @@ def _individuals(giving: _Giving, candidates: Sequence[Candidate]) -> dict[str, 
         _, choice = giving.item(EXCLUDED_INDIVIDUALS, "", excluded, ["withhold", "grant"])
         granted = others if choice is not None and choice.choice == "grant" else 0
     if bloc.bloc_individuals:
-        giving.item(BLOC_INDIVIDUALS, "", [], ["people"])
+        _, choice = giving.item(BLOC_INDIVIDUALS, "", [], ["people"])
+        giving.chosen = [] if choice is None else choice.order
     for candidate in candidates:
         share = others if candidate.eligible else granted
         quota.setdefault(candidate.unit, share)

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal, Protocol
 
+from contracts.calendar import is_month
+
 
 class ClosingRefusedError(Exception):
     """A period cannot be closed; `code` says why."""
@@ -15,7 +17,7 @@ class ClosingRefusedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """A quarter or a year of a plan."""
+    """A month, a quarter or a year of a plan."""
 
     code: str
     last_day: date
@@ -25,12 +27,17 @@ class Period:
     """When its date closes it, or as of when it was closed."""
     cause: str
 
+    @property
+    def month(self) -> bool:
+        """Months are closed by hand only and get no package."""
+        return is_month(self.code)
+
 
 class Closer(Protocol):
     """Whoever closes periods."""
 
     async def periods(self, plan: str) -> list[Period]:
-        """Quarters and years of a plan, in the order in which they end.
+        """The periods of a plan, in the order in which they end, the shorter first.
 
         Raises:
             ClosingRefusedError: there is no such plan.

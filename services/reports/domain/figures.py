@@ -1,6 +1,6 @@
 """The figures of a package: lines of units, outcomes of blocs, sums. Every format shows these and computes nothing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from contracts.events import Exclusion, Standing
@@ -92,6 +92,11 @@ class BlocFigures:
         ]
 
 
+def in_order_of_places(bloc: BlocFigures) -> list[Line]:
+    """As it is announced: by place; units that are not considered stand at the end."""
+    return sorted(bloc.lines, key=lambda line: (line.place is None, line.place or line.rank))
+
+
 @dataclass(frozen=True, slots=True)
 class Figures:
     """All of a package."""
@@ -99,7 +104,7 @@ class Figures:
     record: Record
     blocs: list[BlocFigures]
     people: list[Nomination]
-    """Accepted nominations: by bloc and rank of the unit, then by given name."""
+    """Who is to be rewarded: by bloc and rank of the unit, then by given name."""
 
     @property
     def money(self) -> int:
@@ -144,7 +149,7 @@ def figures_of(record: Record, key: SortKey) -> Figures:
     blocs = [_bloc(record, bloc, outcomes.get(bloc.code), key) for bloc in record.plan.blocs]
     ranks = {line.unit.code: (n, line.rank) for n, b in enumerate(blocs) for line in b.lines}
     people = sorted(
-        (person for person in record.nominations if person.state == "accepted"),
+        rewarded(record, outcomes),
         key=lambda person: (
             ranks.get(person.unit, (99, 0)),
             person.unit,
@@ -152,6 +157,19 @@ def figures_of(record: Record, key: SortKey) -> Figures:
         ),
     )
     return Figures(record, blocs, people)
+
+
+def rewarded(record: Record, outcomes: Mapping[str, Outcome]) -> list[Nomination]:
+    """Accepted people; where a bloc has a number of people as a whole, those who were chosen for it."""
+    accepted = [person for person in record.nominations if person.state == "accepted"]
+    shared = {bloc.code: bloc for bloc in record.plan.blocs if bloc.bloc_individuals}
+    chosen = {one for code in shared if code in outcomes for one in outcomes[code].chosen}
+    of = {unit.code: unit.bloc for unit in record.plan.units}
+    return [
+        person
+        for person in accepted
+        if not record.annual or of.get(person.unit) not in shared or person.id in chosen
+    ]
 
 
 def given_name_key(name: str, key: SortKey) -> tuple[tuple[str, str], tuple[str, str]]:

@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 from contracts.calendar import months_of
 from services.reports.domain.decisions import in_force
-from services.reports.domain.figures import candidates_of, outcomes_of
+from services.reports.domain.figures import candidates_of, outcomes_of, rewarded
+from services.reports.domain.nominations import over_quota
 from services.reports.domain.record import Finding, Record, has_frozen_evidence
 from services.reports.domain.recount import recount
 
@@ -42,6 +43,7 @@ def findings(
         _evidence(record),
         _proof(record),
         _money(record),
+        _people(record),
     ]
     return [one for one in found if one is not None]
 
@@ -76,7 +78,7 @@ def unsettled(
         _count(
             "open_appeals",
             sum(key.split(":")[-1] in months for key in appeals),
-            "kiến nghị chưa trả lời",
+            "khiếu nại chưa trả lời",
             "appeals not yet answered",
         ),
     )
@@ -115,6 +117,37 @@ def _proof(record: Record) -> Finding | None:
         record.proof.differences,
         "chỗ lệch khi tính lại từ nhật ký",
         "differences when recomputed from the journal",
+    )
+
+
+def _people(record: Record) -> Finding | None:
+    """No unit has more people rewarded than its award allows, and whoever was chosen is still on the list."""
+    outcomes = outcomes_of(record)
+    if not outcomes:
+        return None
+    people = rewarded(record, outcomes)
+    shared = {bloc.code for bloc in record.plan.blocs if bloc.bloc_individuals}
+    units = {unit.code: unit for unit in record.plan.units}
+    own = [one for one in people if one.unit in units and units[one.unit].bloc not in shared]
+    allowed = {
+        unit: n for outcome in outcomes.values() for unit, n in outcome.individuals.items()
+    }
+    over = over_quota(own, allowed)
+    named = ", ".join(f"{units[unit].name.vi} {n}/{most}" for unit, (n, most) in over.items())
+    known = {one.id for one in people}
+    gone = sum(one not in known for outcome in outcomes.values() for one in outcome.chosen)
+    if over:
+        return Finding(
+            code="people",
+            vi=f"Số cá nhân vượt mức của giải: {named}",
+            en=f"More people than the award allows: {named}",
+            count=len(over),
+        )
+    return _count(
+        "chosen",
+        gone,
+        "cá nhân đã được chọn nhưng không còn trong danh sách tổng hợp",
+        "chosen people who are not on the collected list any more",
     )
 
 

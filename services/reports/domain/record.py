@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from typing import Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from contracts.calendar import is_year
 from contracts.evidence import UnitEvidence, index_hash
@@ -18,6 +18,8 @@ CATEGORIES: dict[Category, str] = {
     "resident": "Người dân",
     "business": "Doanh nghiệp, hợp tác xã, hộ kinh doanh",
 }
+ORDER, ARCHIVE = "order.json", "package.zip"
+"""What lies in the folder in which a package is drawn."""
 PARTS = {"letter": "Tờ trình", "minutes": "Biên bản họp xét", "list": "Danh sách đề nghị"}
 """What a candidate unit's award dossier consists of."""
 
@@ -100,6 +102,15 @@ class Record(Value):
     def annual(self) -> bool:
         """Whether it is about a whole year of the competition, with prizes."""
         return is_year(self.frozen.period)
+
+
+class Order(Value):
+    """All that drawing a package takes: its record, and the office's own templates by document (`*`: for all)."""
+
+    model_config = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
+
+    record: Record
+    templates: dict[str, bytes] = Field(default_factory=dict)
 
 
 def has_frozen_evidence(record: Record) -> bool:

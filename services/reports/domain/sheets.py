@@ -79,12 +79,12 @@ def _indicators(bloc: BlocFigures, line: Line, evidence: UnitEvidence | None) ->
         "",
     ]
     columns = [
-        Column(title="Mã", width=8, align="center"),
-        Column(title="Tiêu chí", width=42),
-        Column(title="Số liệu", width=13, align="right"),
-        Column(title="Điểm", width=15, align="right"),
-        Column(title="Đã thẩm định", width=12, align="right"),
-        Column(title="Minh chứng", width=10, align="center"),
+        Column(title="Mã", width=7, align="center"),
+        Column(title="Tiêu chí", width=52),
+        Column(title="Số liệu", width=11, align="right"),
+        Column(title="Điểm", width=11, align="right"),
+        Column(title="Đã thẩm định", width=11, align="right"),
+        Column(title="Minh chứng", width=8, align="center"),
     ]
     return Table(columns=columns, rows=[*rows, total], totals=1)
 

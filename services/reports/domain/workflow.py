@@ -100,6 +100,17 @@ def changed(package: Package, **changes: object) -> Package:
     return rebuilt(package.model_copy(update=changes))
 
 
+def repeated(package: Package) -> Package:
+    """The same package, built once more after a failure; whatever its state, for nothing in it changes.
+
+    Raises:
+        WorkflowError: no build of it failed.
+    """
+    if not package.build.error:
+        raise WorkflowError("not_a_draft")
+    return rebuilt(package)
+
+
 def check(package: Package, by: str, at: datetime, gate: list[Finding]) -> Package:
     """Declare a draft complete: nothing may be in its way.
 

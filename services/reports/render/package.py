@@ -1,12 +1,8 @@
 """Builds a package: every document in every format, one at a time, into one archive with a manifest."""
 
 import hashlib
-import os
-import threading
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from itertools import chain
@@ -21,7 +17,6 @@ from services.reports.domain.sheets import score_sheets
 from services.reports.render import docx, pdf
 from services.reports.render.archive import Archive
 from services.reports.render.data import data_files, encoded
-from services.reports.render.pdf import AT_ONCE
 from services.reports.render.xlsx import xlsx
 
 MANIFEST = "manifest.json"
@@ -30,8 +25,6 @@ FORMAT = 1
 SHEETS_WITH_DOCX = 400
 """In larger competitions score sheets are PDF only: the workbook has their figures for whoever edits."""
 ANY = "*"
-LATER = 5
-"""Priority of the threads that draw documents: nicer than everybody else."""
 Tell = Callable[[int, int], None]
 Templates = Mapping[str, bytes]
 """Document (or `*`) -> the office's own template."""
@@ -101,28 +94,10 @@ def build(
 
 
 def all_rendered(figures: Figures, templates: Templates) -> Iterator[list[tuple[str, bytes]]]:
-    """The files of each document, in order. Some are drawn at the same time, and few wait, so memory stays bounded."""
+    """The files of each document, in order, one document at a time."""
     total = how_many(figures)
-    waiting: deque[Future[list[tuple[str, bytes]]]] = deque()
-    with ThreadPoolExecutor(AT_ONCE, initializer=_behind_others) as pool:
-        for document in documents(figures):
-            waiting.append(pool.submit(_files, figures, document, templates, total))
-            if len(waiting) > 2 * AT_ONCE:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-
-
-def _behind_others() -> None:
-    """Drawing takes what is left of the processors: boards and mails go before it."""
-    with suppress(OSError, AttributeError):  # no such thing here
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LATER)
-
-
-def _files(
-    figures: Figures, document: Document, templates: Templates, total: int
-) -> list[tuple[str, bytes]]:
-    return list(rendered(figures, document, templates, total))
+    for document in documents(figures):
+        yield list(rendered(figures, document, templates, total))
 
 
 def rendered(

@@ -1,10 +1,7 @@
 """PDF by Typst: one template, the fonts beside it, nothing from the system; the same document gives the same bytes."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from queue import LifoQueue
 
 import typst
 
@@ -14,37 +11,12 @@ HERE = Path(__file__).parent
 TEMPLATE = HERE.parent / "templates" / "document.typ"
 CHART = HERE.parent / "templates" / "chart.typ"
 PIXELS_PER_INCH = 160
-AT_ONCE = 1
-"""So many documents are drawn at the same time; the compiler leaves the interpreter alone meanwhile."""
 
 
 @lru_cache
-def _compilers(template: Path) -> LifoQueue[typst.Compiler | None]:  # noqa: ARG001 - the key of the cache
-    """Idle compilers of a template; those that nobody needed yet are not made yet."""
-    idle: LifoQueue[typst.Compiler | None] = LifoQueue()
-    for _ in range(AT_ONCE):
-        idle.put(None)
-    return idle
-
-
-@contextmanager
-def _compiler(template: Path) -> Iterator[typst.Compiler]:
-    """One for oneself: a compiler keeps its inputs between calls."""
-    idle = _compilers(template)
-    compiler = idle.get()
-    try:
-        compiler = compiler or _new_compiler(template)
-        yield compiler
-    finally:
-        idle.put(compiler)
-
-
-def _new_compiler(template: Path) -> typst.Compiler:
-    fonts = typst.Fonts(
+def _fonts() -> typst.Fonts:
+    return typst.Fonts(
         include_system_fonts=False, include_embedded_fonts=True, font_paths=[HERE / "fonts"]
-    )
-    return typst.Compiler(
-        template, root=template.parent, font_paths=fonts, ignore_system_fonts=True
     )
 
 
@@ -59,13 +31,15 @@ def chart_png(chart: Chart) -> bytes:
 
 
 def _compiled(template: Path, form: str, value: Document | Chart) -> bytes:
-    with _compiler(template) as compiler:
-        made = compiler.compile(
-            format="png" if form == "png" else "pdf",
-            ppi=PIXELS_PER_INCH,
-            sys_inputs={"document": value.model_dump_json()},
-            timestamp=0,
-        )
+    compiler = typst.Compiler(
+        template, root=template.parent, font_paths=_fonts(), ignore_system_fonts=True
+    )
+    made = compiler.compile(
+        format="png" if form == "png" else "pdf",
+        ppi=PIXELS_PER_INCH,
+        sys_inputs={"document": value.model_dump_json()},
+        timestamp=0,
+    )
     if not isinstance(made, bytes):
         raise TypeError("one document in, one file out")
     return made

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from zipfile import ZipFile
 
 from services.reports.render.archive import Archive, files_in
@@ -93,8 +93,17 @@ def unsigned_sha256(package: Path) -> str:
         return hashlib.file_digest(target, "sha256").hexdigest()
 
 
-def signatures_in(package: Path) -> Iterator[str]:
-    """A sentence for each signed copy: whose it is, whether it is intact, whether it is of the package's document."""
+class SignedFile(NamedTuple):
+    """What checking one signed copy of a package found."""
+
+    sentence: str
+    """Whose it is, whether it is intact, whether it is of the package's document."""
+    faulty: bool
+    """Not what could not be checked for want of the extra."""
+
+
+def signatures_in(package: Path) -> Iterator[SignedFile]:
+    """Every signed copy, checked."""
     with ZipFile(package) as opened:
         names = [name for name in opened.namelist() if name.startswith(SIGNED)]
         for name in names:
@@ -103,19 +112,18 @@ def signatures_in(package: Path) -> Iterator[str]:
             yield _signature(name, opened.read(name), there)
 
 
-def _signature(name: str, content: bytes, original: bytes) -> str:
+def _signature(name: str, content: bytes, original: bytes) -> SignedFile:
     try:
         found = signature_of(content, original)
     except SigningError as error:
-        return (
-            f"{name}: not checked: {error}"
-            if error.code == "signing_missing"
-            else f"{name}: no signature in it"
-        )
+        if error.code == "signing_missing":
+            return SignedFile(f"{name}: not checked: {error}", faulty=False)
+        return SignedFile(f"{name}: no signature in it", faulty=True)
     state = "intact" if found.intact else "BROKEN"
     same = "of this package's document" if found.same else "of ANOTHER document"
     trust = "trusted" if found.trusted else "certificate not among the trusted ones"
-    return f"{name}: signature {state}, {same}, by {found.signer} ({trust})"
+    sentence = f"{name}: signature {state}, {same}, by {found.signer} ({trust})"
+    return SignedFile(sentence, faulty=not (found.intact and found.same))
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,7 +121,7 @@ def answer_errors_with_pages(app: FastAPI, site: Site) -> None:
                 error.detail
             )  # typed as text, but anything that is JSON may be raised
             if isinstance(detail, dict):
-                return JSONResponse(detail, error.status_code)
+                return JSONResponse(detail, error.status_code, error.headers)
             return await http_exception_handler(request, error)
         title, advice = error_in_words(site.words_for(request), error.status_code)
         return site.failure(request, error.status_code, title, advice)

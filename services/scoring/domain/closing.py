@@ -3,13 +3,8 @@
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta
 
-from contracts.calendar import all_periods, is_year, last_day_of, last_month_of, local_midnight
+from contracts.calendar import all_periods, is_month, last_day_of, last_month_of, local_midnight
 from contracts.plan import Plan, in_force
-
-
-def has_package(period: str) -> bool:
-    """Quarters and years are closed by their date and get an award package; months are closed by hand only."""
-    return is_year(period) or "Q" in period
 
 
 def last_day(plan: Plan, period: str) -> date | None:
@@ -19,12 +14,12 @@ def last_day(plan: Plan, period: str) -> date | None:
 
 
 def closes_at(plan: Plan, period: str) -> datetime | None:
-    """The instant as of which the date closes a quarter or a year; None: by hand only.
+    """The instant as of which the date closes a quarter or a year; None: by hand only, as every month.
 
     It is the midnight that ends the grace after the period's last day.
     """
     day = last_day(plan, period)
-    if plan.closing is None or day is None:
+    if plan.closing is None or day is None or is_month(period):
         return None
     return local_midnight(day + timedelta(days=plan.closing.grace_days + 1))
 
@@ -35,8 +30,6 @@ def due(versions: Iterable[Plan], now: datetime) -> Iterator[tuple[Plan, str, da
     months = max(known, key=lambda plan: plan.version).months
     found = []
     for period in all_periods(months):
-        if not has_package(period):
-            continue
         plan = in_force(known, period)
         instant = closes_at(plan, period)
         if instant is not None and instant <= now:

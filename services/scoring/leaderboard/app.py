@@ -60,7 +60,9 @@ class LeaderboardWeb:
         self._store = ScoringStore(database)
         self._past = past
         self.feed = Feed(self._store, resources.journal, resources.clock, self._past)
-        self._freezes = Freezes(self._store, self.feed, self._past, resources.clock)
+        self._freezes = Freezes(
+            self._store, resources.journal, self.feed, self._past, resources.clock
+        )
         public = PublicBoards(self.feed, self._freezes)
         self._audience: Audience[Feed] = Audience(self.feed, public, guard)
         self._audit = Audit(database, resources.clock)

@@ -17,6 +17,11 @@ COUNTING = (*STAFF, Role.OFFICER, Role.HEAD)
 S = TypeVar("S", bound=BoardSource)
 
 
+def visitor_of(request: Request) -> str:
+    """The address that asks; empty when nobody knows it."""
+    return request.client.host if request.client else ""
+
+
 class Audience(Generic[S]):
     """Gives each request the boards that it may see."""
 

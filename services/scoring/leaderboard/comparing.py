@@ -13,11 +13,12 @@ ENTRIES_SHOWN = 12
 
 
 def day_of(text: str) -> date | None:
-    """`2023-09-12`; None when it is no day."""
+    """`2023-09-12`; None when it is no day, or the last one of all calendars, which has no end."""
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
         return None
+    return None if day == date.max else day
 
 
 def end_of(day: date) -> datetime:

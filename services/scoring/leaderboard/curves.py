@@ -13,6 +13,8 @@ LEFT, RIGHT, TOP, BOTTOM = 56, 176, 16, 32
 TICKS = 5
 LABEL_GAP = 17
 """Names beside the curves' ends stand at least so far apart."""
+MONTH_GAP = 64
+"""And so do names of months beneath them."""
 
 
 class Chart:
@@ -42,12 +44,11 @@ class Chart:
         """A line needs two days."""
         return len(self._closes) > 1
 
-    def x(self, number: int) -> float:
-        """Where a day stands."""
-        width = WIDTH - LEFT - RIGHT
-        return (
-            LEFT + round(Fraction(width * number, max(1, len(self._closes) - 1)), 1).__float__()
-        )
+    def x(self, day: date) -> float:
+        """Where a day stands; days of which there is no close take their room too."""
+        first, last = self._closes[0].on, self._closes[-1].on
+        share = Fraction((day - first).days, max(1, (last - first).days))
+        return LEFT + float(round((WIDTH - LEFT - RIGHT) * share, 1))
 
     def y(self, value: int) -> float:
         """Where a value stands: more points are higher, a better rank is higher."""
@@ -59,8 +60,8 @@ class Chart:
     def line(self, unit: str) -> str:
         """The corners of a unit's curve."""
         corners = [
-            f"{self.x(n):g},{self.y(self._value(close, unit)):g}"
-            for n, close in enumerate(self._closes)
+            f"{self.x(close.on):g},{self.y(self._value(close, unit)):g}"
+            for close in self._closes
             if unit in close.units
         ]
         return " ".join(corners)
@@ -91,11 +92,13 @@ class Chart:
 
     @property
     def months(self) -> list[tuple[date, float]]:
-        """(first day seen of a month, where it stands)."""
+        """(first day of a month, where it stands), as far apart as their names need."""
+        days = {close.on.replace(day=1) for close in self._closes}
         found: list[tuple[date, float]] = []
-        for n, close in enumerate(self._closes):
-            if not found or found[-1][0].month != close.on.month:
-                found.append((close.on, self.x(n)))
+        for day in sorted(max(day, self._closes[0].on) for day in days):
+            at = self.x(day)
+            if not found or at - found[-1][1] >= MONTH_GAP:
+                found.append((day, at))
         return found
 
 

@@ -4,6 +4,8 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 
 from services.runtime.web.site import Site
+from services.scoring.leaderboard.http import retry_after
+from services.scoring.turns import BusyError, TooOftenError
 
 
 def no_board(site: Site, request: Request) -> HTMLResponse:
@@ -43,12 +45,26 @@ def no_past(site: Site, request: Request) -> HTMLResponse:
     )
 
 
-def busy(site: Site, request: Request) -> HTMLResponse:
-    """Too many ask for the past at once."""
+def busy(site: Site, request: Request, refused: BusyError) -> HTMLResponse:
+    """Too many ask for the past at once, or one of them too often."""
     words = site.words_for(request)
-    return site.failure(
-        request,
-        503,
-        words.gettext("Đang có nhiều người xem số liệu quá khứ"),
-        words.gettext("Mỗi ngày quá khứ được tính lại từ đầu. Hãy thử lại sau ít giây."),
-    )
+    if isinstance(refused, TooOftenError):
+        answer = site.failure(
+            request,
+            429,
+            words.gettext("Đã xem quá nhiều ngày quá khứ"),
+            words.plural(
+                "Từ địa chỉ mạng này đã có nhiều ngày quá khứ được tính lại. "
+                "Ngày đã xem vẫn mở được ngay; ngày mới: hãy thử lại sau %(n)s giây.",
+                refused.retry_after,
+            ),
+        )
+    else:
+        answer = site.failure(
+            request,
+            503,
+            words.gettext("Đang có nhiều người xem số liệu quá khứ"),
+            words.gettext("Mỗi ngày quá khứ được tính lại từ đầu. Hãy thử lại sau ít giây."),
+        )
+    answer.headers.update(retry_after(refused))
+    return answer

@@ -45,18 +45,20 @@ FRESHNESS = Histogram(
 BOARD_AGE = Gauge("board_age_seconds", "Seconds since scoring last gave a sign of life.")
 REPAIRED = Counter("board_repaired_rows", "Rows that the bus did not bring and the store did.")
 
-POLL_SECONDS = 1.5
-SILENT_SECONDS = 3.5
-"""Without a sign of life for so long, the board says that scoring stopped."""
+POLL_SECONDS = 0.5
+SILENT_SECONDS = 3.0
+"""Without a sign of life for so long, the board says that scoring stopped: five seconds are promised to the reader."""
 TREND_DAYS = 30
 TREND_DAYS_OF_MANY = 2
 MANY_UNITS = 200
 """A bloc with more units shows no small curves: they would weigh more than the board."""
 GAP_MILLISECONDS = 10_000
 LOOKS_BACK = 4
-SWEEP_EVERY = 40
+SWEEP_EVERY = 120
 """Each so many polls everything stored is looked through."""
-BUS_SILENT_MILLISECONDS = 2_000
+CLOSES_EVERY = 3
+BUS_SILENT_MILLISECONDS = 1_500
+"""A silent bus: signs of life are then read from the store, soon enough that scoring is not blamed for it."""
 RULES_KEPT = 10_000
 BoardKey = tuple[str, str, str]
 """(plan, bloc, period)."""
@@ -234,7 +236,8 @@ class Feed:
                     REPAIRED.inc(await self._sweep())
                 if self._may_have_missed:
                     REPAIRED.inc(await self._repair())
-                await self._load_closes()
+                if number % CLOSES_EVERY == 0:
+                    await self._load_closes()
             except PyMongoError as failure:
                 log.warning("board cannot be repaired", error=str(failure)[:120])
 
@@ -334,12 +337,33 @@ class Feed:
         )
 
     async def board_as_of(
-        self, plan: str, bloc: str, period: str, instant: datetime
+        self,
+        plan: str,
+        bloc: str,
+        period: str,
+        instant: datetime,
+        visitor: str | None = None,
     ) -> Board | None:
         """The standings as they stood at a past instant, folded anew; None as for `board`.
 
+        Who reads here are staff: they come before visitors.
+        """
+        del visitor
+        return await self.past_board(plan, bloc, period, instant)
+
+    async def past_board(
+        self,
+        plan: str,
+        bloc: str,
+        period: str,
+        instant: datetime,
+        visitor: str | None = None,
+    ) -> Board | None:
+        """The same for a visitor's address, who comes after staff.
+
         Raises:
             FutureError: the instant has not come yet.
+            BusyError: too many ask for the past at once, or this visitor too often.
         """
         if instant > self._clock.now():
             raise FutureError
@@ -347,12 +371,12 @@ class Feed:
         found = None if rules is None else rules.bloc(bloc)
         if rules is None or found is None:
             return None
-        past = (await self._past.rows(instant)).get((plan, bloc, period), {})
+        rows = await self._past.rows(instant, visitor=visitor)
+        past = rows.get((plan, bloc, period), {})
         judge = next((row["version"] for row in past.values()), rules.version)
         then = self._versions[plan].get(judge, rules)
         found = then.bloc(bloc) or found
-        rows = rows_of(then, found, past)
-        return Board(then, found, period, AS_OF, instant, 0.0, None, rows)
+        return Board(then, found, period, AS_OF, instant, 0.0, None, rows_of(then, found, past))
 
     def ranks(self, key: BoardKey, rules: Plan) -> dict[str, int]:
         """Unit -> rank; computed once for each change of the board."""

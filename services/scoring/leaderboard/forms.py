@@ -8,7 +8,8 @@ from services.scoring.leaderboard.views import Board, Explanation, FactLine, Row
 
 def decimal(points: int) -> str:
     """Ten-thousandths as a decimal string with four decimals: `179.9960`."""
-    return f"{points // UNIT_OF_POINTS}.{points % UNIT_OF_POINTS:04d}"
+    whole, rest = divmod(abs(points), UNIT_OF_POINTS)
+    return f"{'-' if points < 0 else ''}{whole}.{rest:04d}"
 
 
 def row_json(row: Row) -> dict[str, Any]:
@@ -46,6 +47,7 @@ def board_json(board: Board) -> dict[str, Any]:
         "age_seconds": round(board.age_seconds, 1),
         "trouble": board.trouble,
         **({} if board.frozen_at is None else {"frozen_at": board.frozen_at}),
+        **({} if board.frozen_position is None else {"frozen_position": board.frozen_position}),
         **({} if board.official_at is None else {"official_at": board.official_at}),
         **({} if board.closed_at is None else {"closed_at": board.closed_at}),
         "rows": [row_json(row) for row in board.rows],

@@ -1,6 +1,7 @@
 """The leaderboard over HTTP: standings, explanations, what-if, history, plans, and the live stream."""
 
-from datetime import datetime
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Annotated, Any, TypeVar
 
@@ -11,12 +12,12 @@ from pydantic import AwareDatetime
 
 from contracts.plan import Plan
 from services.runtime.access.rules import all_of, everybody
-from services.scoring.asof import BusyError
-from services.scoring.leaderboard.audience import Audience
+from services.scoring.leaderboard.audience import Audience, visitor_of
 from services.scoring.leaderboard.forms import board_json, decimal, explanation_json
 from services.scoring.leaderboard.imagining import Imagined, field_of, imagine, read_moves
 from services.scoring.leaderboard.live import BoardKey, Channel, EventStream, LiveBoards
-from services.scoring.leaderboard.views import Board, BoardSource, Explanation, FutureError
+from services.scoring.leaderboard.views import Explanation, FutureError
+from services.scoring.turns import BusyError, TooOftenError
 
 FUTURE = {
     "error": "future",
@@ -27,6 +28,11 @@ BUSY = {
     "error": "busy",
     "vi": "Đang có nhiều yêu cầu xem số liệu quá khứ. Hãy thử lại sau ít giây.",
     "en": "Too many past instants are asked for at once. Try again in some seconds.",
+}
+TOO_OFTEN = {
+    "error": "too_often",
+    "vi": "Địa chỉ này đã hỏi quá nhiều thời điểm quá khứ. Hãy thử lại sau.",
+    "en": "This address asked for too many past instants. Try again later.",
 }
 WRONG_FIGURE = {
     "error": "figure",
@@ -63,26 +69,34 @@ def _add_standings(api: APIRouter, audience: Audience[Any]) -> None:
     ) -> Response:
         source = await audience.source(request)
         wanted = period or _year(source.plan(plan))
-        board = await board_at(source, plan, bloc, wanted, as_of)
+        if as_of is None:
+            board = source.board(plan, bloc, wanted)
+        else:
+            with refusals():
+                board = await source.board_as_of(plan, bloc, wanted, as_of, visitor_of(request))
         return _json(board_json(_found(board, "plan, bloc or period")))
 
 
-async def board_at(
-    source: BoardSource, plan: str, bloc: str, period: str, as_of: datetime | None
-) -> Board | None:
-    """The board now, or as of a past instant.
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Around a question for the past: what cannot be answered, as HTTP says it.
 
     Raises:
-        HTTPException: the instant has not come yet, or too many ask for the past at once.
+        HTTPException: the instant has not come yet, or too many ask for the past.
     """
-    if as_of is None:
-        return source.board(plan, bloc, period)
     try:
-        return await source.board_as_of(plan, bloc, period, as_of)
+        yield
     except FutureError:
         raise HTTPException(422, FUTURE) from None
-    except BusyError:
-        raise HTTPException(503, BUSY, {"Retry-After": "10"}) from None
+    except TooOftenError as refused:
+        raise HTTPException(429, TOO_OFTEN, retry_after(refused)) from None
+    except BusyError as refused:
+        raise HTTPException(503, BUSY, retry_after(refused)) from None
+
+
+def retry_after(refused: BusyError) -> dict[str, str]:
+    """When to come back, as a header."""
+    return {"Retry-After": f"{refused.retry_after}"}
 
 
 def _add_stream(api: APIRouter, audience: Audience[Any]) -> None:

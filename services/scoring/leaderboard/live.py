@@ -26,7 +26,7 @@ VIEWERS = Gauge("board_viewers", "Live streams open now.")
 BEAT_SECONDS = 1.0
 CROWD = 2_000
 """From so many viewers on a beat comes every other second; what stopped is still said at once."""
-TROUBLE_SECONDS = 0.5
+TROUBLE_SECONDS = 0.25
 REFRESH_SHARE = 0.25
 """Share of time that may go into encoding changes of one board; sending them may take half."""
 RING = 256
@@ -265,7 +265,7 @@ class EventStream(Response):
 
     async def _follow(self, group: _Group, send: Send) -> None:
         channel = self._channel
-        retry = b"retry: %d\n" % random.randint(800, 2_500)  # noqa: S311  # nosec B311  # only spreads reconnections
+        retry = b"retry: %d\n" % random.randint(500, 3_000)  # noqa: S311  # nosec B311  # only spreads reconnections
         at = channel.next
         await send(_body(retry + channel.snapshot()))
         while True:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
-from fastapi import APIRouter, HTTPException, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from contracts.calendar import local_date
@@ -18,9 +18,14 @@ from services.scoring.leaderboard import (
     vocabulary,
     words as sentences,
 )
-from services.scoring.leaderboard.audience import Audience
+from services.scoring.leaderboard.audience import Audience, visitor_of
 from services.scoring.leaderboard.failures import busy, no_board, no_past
-from services.scoring.leaderboard.past_pages import add_compare, add_history, add_play
+from services.scoring.leaderboard.past_pages import (
+    add_compare,
+    add_history,
+    add_play,
+    chosen_board,
+)
 from services.scoring.leaderboard.sharing_pages import (
     add_embed,
     add_export,
@@ -30,7 +35,8 @@ from services.scoring.leaderboard.sharing_pages import (
 from services.scoring.leaderboard.showing import BoardView, as_units
 from services.scoring.leaderboard.staff_pages import add_ceremony, add_staff
 from services.scoring.leaderboard.unit_pages import add_between, add_unit, add_what_if
-from services.scoring.leaderboard.views import AS_OF, Board
+from services.scoring.leaderboard.views import AS_OF, Board, FutureError
+from services.scoring.turns import BusyError
 
 
 def leaderboard_site() -> Site:
@@ -81,10 +87,12 @@ def _add_board(router: APIRouter, audience: Audience[Any], site: Site) -> None:
         if not known:
             return site.page(request, "no_plan.html")
         try:
-            board = await dated_board(source, plan, bloc, period, as_of)
-        except HTTPException as refused:
-            crowded = refused.status_code == 503  # noqa: PLR2004 - busy
-            return busy(site, request) if crowded else no_past(site, request)
+            board = chosen_board(source, plan, bloc, period)
+            board = await dated_board(source, board, as_of, visitor_of(request))
+        except FutureError:
+            return no_past(site, request)
+        except BusyError as refused:
+            return busy(site, request, refused)
         if board is None:
             return no_board(site, request)
         view = BoardView(board, known, site.words_for(request), part)

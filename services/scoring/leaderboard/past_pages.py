@@ -9,13 +9,13 @@ from fastapi.responses import HTMLResponse, Response
 
 from contracts.calendar import local_date
 from services.runtime.web.site import Site
-from services.scoring.asof import BusyError
-from services.scoring.leaderboard.audience import Audience
+from services.scoring.leaderboard.audience import Audience, visitor_of
 from services.scoring.leaderboard.comparing import compared, day_of, end_of
 from services.scoring.leaderboard.curves import Chart, played
 from services.scoring.leaderboard.failures import busy, no_board, no_past
 from services.scoring.leaderboard.links import default_period
 from services.scoring.leaderboard.views import Board, BoardSource, FutureError
+from services.scoring.turns import BusyError
 
 DRAWN = 8
 """So many curves can still be told apart; with more units the first ones are drawn until others are chosen."""
@@ -78,12 +78,12 @@ def add_compare(router: APIRouter, audience: Audience[Any], site: Site) -> None:
             )
         first, last = min(days[0], days[1]), max(days[0], days[1])
         try:
-            earlier = await board_on(source, board, first)
-            later = await board_on(source, board, last)
+            earlier = await board_on(source, board, first, visitor_of(request))
+            later = await board_on(source, board, last, visitor_of(request))
         except FutureError:
             return no_past(site, request)
-        except BusyError:
-            return busy(site, request)
+        except BusyError as refused:
+            return busy(site, request, refused)
         return site.page(
             request,
             "compare.html",
@@ -115,10 +115,12 @@ def add_play(router: APIRouter, audience: Audience[Any], site: Site) -> None:
             for close, following in zip_longest(closes, closes[1:])
             if following is None or following.on.month != close.on.month
         ]
+        last = closes[-1].units if closes else {}
         return site.page(
             request,
             "play.html",
             board=board,
+            racing=sorted(board.rows, key=lambda r: last.get(r.unit.code, (r.rank, 0))[0]),
             closes=closes,
             month_ends=month_ends,
             script=played(board, closes, site.words_for(request)),
@@ -138,13 +140,15 @@ def chosen_board(
     )
 
 
-async def board_on(source: BoardSource, board: Board, day: date) -> Board | None:
+async def board_on(source: BoardSource, board: Board, day: date, visitor: str) -> Board | None:
     """The same board at the end of a day; today it is the live one.
 
     Raises:
         FutureError: the day has not come yet.
-        BusyError: too many ask for the past at once.
+        BusyError: too many ask for the past at once, or this visitor too often.
     """
     if day == local_date(board.as_of):
         return board
-    return await source.board_as_of(board.plan.id, board.bloc.code, board.period, end_of(day))
+    return await source.board_as_of(
+        board.plan.id, board.bloc.code, board.period, end_of(day), visitor
+    )

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from contracts.calendar import all_periods
 from contracts.plan import Plan
 from services.runtime.clock import Clock
 from services.runtime.mongo import Collection, Document
@@ -27,6 +28,8 @@ class Effect:
     bloc: str
     before: tuple[int, int, tuple[str, ...]]
     after: tuple[int, int, tuple[str, ...]]
+    period: str = ""
+    """The year, a quarter or a month; empty in previews of before periods were compared: the year."""
 
     @property
     def moved(self) -> bool:
@@ -60,7 +63,9 @@ class Previews:
         effects = [
             effect
             for bloc in candidate.blocs
-            for effect in effects_of(current, candidate, bloc.code, before, after)
+            for period in all_periods(candidate.months)
+            for effect in effects_of(current, candidate, (bloc.code, period), before, after)
+            if effect.moved or period == default_period(candidate)
         ]
         stored: Document = {
             "_id": number,
@@ -78,6 +83,7 @@ class Previews:
                     list(e.before[2]),
                     *e.after[:2],
                     list(e.after[2]),
+                    e.period,
                 ]
                 for e in effects
             ],
@@ -117,6 +123,21 @@ class Preview:
     reason: str
     effects: list[Effect]
 
+    def of_period(self, bloc: str, period: str) -> list[Effect]:
+        """The units of a bloc in a period; of quarters and months only those that move."""
+        year = default_period(self.plan)
+        return [e for e in self.effects if (e.bloc, e.period or year) == (bloc, period)]
+
+    @property
+    def year(self) -> str:
+        """The period that awards follow from."""
+        return default_period(self.plan)
+
+    def parts_moved(self, bloc: str) -> list[str]:
+        """Quarters and months of a bloc in which something moves."""
+        moved = {e.period for e in self.effects if e.bloc == bloc and e.period}
+        return [p for p in all_periods(self.plan.months) if p in moved - {self.year}]
+
 
 def _preview(stored: Document) -> Preview:
     return Preview(
@@ -128,31 +149,35 @@ def _preview(stored: Document) -> Preview:
         stored.get("decision", ""),
         stored.get("reason", ""),
         [
-            Effect(e[0], e[1], (e[2], e[3], tuple(e[4])), (e[5], e[6], tuple(e[7])))
+            Effect(e[0], e[1], (e[2], e[3], tuple(e[4])), (e[5], e[6], tuple(e[7])), *e[8:])
             for e in stored["effects"]
         ],
     )
 
 
 def effects_of(
-    current: Plan, candidate: Plan, bloc: str, before: Rows, after: Rows
+    current: Plan, candidate: Plan, place: tuple[str, str], before: Rows, after: Rows
 ) -> list[Effect]:
-    """Every unit of a bloc under the rules in force and under the changed ones, in the order after."""
-    old = _standing(current, bloc, before)
-    new = _standing(candidate, bloc, after)
+    """Every unit of a (bloc, period) under the rules in force and under the changed ones, in the order after."""
+    bloc, period = place
+    old = _standing(current, place, before)
+    new = _standing(candidate, place, after)
     nothing = 0, 0, ()
     found = [
-        Effect(unit, bloc, old.get(unit, nothing), new.get(unit, nothing))
+        Effect(unit, bloc, old.get(unit, nothing), new.get(unit, nothing), period)
         for unit in dict.fromkeys([*new, *old])
     ]
     return sorted(found, key=lambda e: (e.after[0] == 0, e.after[0], e.unit))
 
 
-def _standing(plan: Plan, bloc: str, rows: Rows) -> dict[str, tuple[int, int, tuple[str, ...]]]:
+def _standing(
+    plan: Plan, place: tuple[str, str], rows: Rows
+) -> dict[str, tuple[int, int, tuple[str, ...]]]:
+    bloc, period = place
     found = plan.bloc(bloc)
     if found is None:
         return {}
-    stored = rows.get((plan.id, bloc, default_period(plan)), {})
+    stored = rows.get((plan.id, bloc, period), {})
     candidates = [
         Candidate(
             unit.code,
@@ -162,5 +187,5 @@ def _standing(plan: Plan, bloc: str, rows: Rows) -> dict[str, tuple[int, int, tu
         for unit in plan.units_of(bloc)
     ]
     ranks = ranked((c.unit, c.points) for c in candidates)
-    awards = awards_of(found, candidates)
+    awards = awards_of(found, candidates) if period == default_period(plan) else {}
     return {c.unit: (ranks[c.unit], c.points, awards.get(c.unit, ())) for c in candidates}

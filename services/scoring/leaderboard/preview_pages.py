@@ -11,7 +11,6 @@ from services.runtime.access.rules import access
 from services.runtime.audit import Audit
 from services.runtime.auth import Role
 from services.runtime.web.site import Site
-from services.scoring.asof import BusyError
 from services.scoring.leaderboard.audience import Audience
 from services.scoring.leaderboard.failures import busy, no_board
 from services.scoring.leaderboard.preview import (
@@ -21,6 +20,7 @@ from services.scoring.leaderboard.preview import (
     ReadCandidate,
 )
 from services.scoring.leaderboard.staff_pages import form_of
+from services.scoring.turns import BusyError
 
 MOST_FILES = 8
 MOST_BYTES = 4 << 20
@@ -89,8 +89,8 @@ class PreviewDesk:
             return await self._form(request, current.id, read)
         try:
             number = await self._previews.make(current, read, principal.subject)
-        except BusyError:
-            return busy(self._site, request)
+        except BusyError as refused:
+            return busy(self._site, request, refused)
         return RedirectResponse(f"/preview/{number}", 303)
 
     async def _candidate(self, request: Request, current: Plan) -> Plan | list[str]:

@@ -1,5 +1,6 @@
 """`/proof`: what anybody needs to convince themselves that rules, journal and board are what was published."""
 
+from datetime import date
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -38,7 +39,7 @@ def add_proof(
             request,
             "proof.html",
             plans=plans,
-            links=await links(),
+            links=[one | {"day": date.fromisoformat(one["day"])} for one in await links()],
             fingerprint=fingerprint(key),
         )
 

@@ -87,13 +87,18 @@ class PublicBoards:
         return [] if self._frozen(key) else self._feed.moved_since(key, position)
 
     async def board_as_of(
-        self, plan: str, bloc: str, period: str, instant: datetime
+        self,
+        plan: str,
+        bloc: str,
+        period: str,
+        instant: datetime,
+        visitor: str | None = None,
     ) -> Board | None:
-        """The standings as of an instant, at the latest of the freeze."""
+        """The standings as of an instant, at the latest of the freeze; after staff, who come first."""
         frozen = self._frozen((plan, bloc, period))
         if frozen is not None and instant >= frozen.as_of:
             return frozen
-        return await self._feed.board_as_of(plan, bloc, period, instant)
+        return await self._feed.past_board(plan, bloc, period, instant, visitor or "")
 
     async def explain(
         self,

@@ -10,13 +10,13 @@ from fastapi.responses import HTMLResponse, Response
 from contracts.calendar import local_date
 from services.runtime.web.site import HEADERS, Site
 from services.scoring.leaderboard import exporting
-from services.scoring.leaderboard.audience import Audience
-from services.scoring.leaderboard.comparing import day_of, end_of
+from services.scoring.leaderboard.audience import Audience, visitor_of
+from services.scoring.leaderboard.comparing import day_of
 from services.scoring.leaderboard.failures import no_board
-from services.scoring.leaderboard.http import FUTURE, NOT_FOUND, board_at
-from services.scoring.leaderboard.past_pages import chosen_board
+from services.scoring.leaderboard.http import NOT_FOUND, refusals
+from services.scoring.leaderboard.past_pages import board_on, chosen_board
 from services.scoring.leaderboard.showing import BoardView, in_order
-from services.scoring.leaderboard.views import Board, BoardSource
+from services.scoring.leaderboard.views import Board, BoardSource, FutureError
 
 LONGEST_ADDRESS = 500
 _TYPES = {
@@ -40,7 +40,9 @@ def add_export(router: APIRouter, audience: Audience[Any], site: Site) -> None:
     ) -> Response:
         """Exactly what the board shows."""
         source = await audience.source(request)
-        board = await dated_board(source, plan, bloc, period, as_of)
+        board = chosen_board(source, plan, bloc, period)
+        with refusals():
+            board = await dated_board(source, board, as_of, visitor_of(request))
         if board is None:
             raise HTTPException(404, NOT_FOUND | {"en": "There is no such board."})
         words, rows = site.words_for(request), in_order(board.rows)
@@ -62,26 +64,20 @@ def add_export(router: APIRouter, audience: Audience[Any], site: Site) -> None:
 
 
 async def dated_board(
-    source: BoardSource,
-    plan: str | None,
-    bloc: str | None,
-    period: str | None,
-    as_of: str | None,
+    source: BoardSource, board: Board | None, as_of: str | None, visitor: str
 ) -> Board | None:
-    """The board that an address asks for, now or at the end of a day.
+    """The same board now, or at the end of a day.
 
     Raises:
-        HTTPException: there is no such day, it has not come yet, or too many ask for the past.
+        FutureError: there is no such day, or it has not come yet.
+        BusyError: too many ask for the past at once, or this visitor too often.
     """
-    board = chosen_board(source, plan, bloc, period)
     if board is None or not as_of:
         return board
     day = day_of(as_of)
     if day is None:
-        raise HTTPException(422, FUTURE)
-    if day == local_date(board.as_of):
-        return board
-    return await board_at(source, board.plan.id, board.bloc.code, board.period, end_of(day))
+        raise FutureError
+    return await board_on(source, board, day, visitor)
 
 
 def add_qr(router: APIRouter) -> None:

@@ -235,6 +235,7 @@ def script_words(words: Words) -> dict[str, object]:
             "seconds": _("Cập nhật {n} giây trước"),
             "minutes": _("Cập nhật {n} phút trước"),
             "hours": _("Cập nhật {n} giờ trước"),
+            "back": _("Số liệu lại được cập nhật."),
             "up": _("tăng {n} bậc so với hôm qua"),
             "down": _("giảm {n} bậc so với hôm qua"),
             "level": _("giữ hạng so với hôm qua"),

@@ -13,16 +13,17 @@ from services.runtime.audit import Audit
 from services.runtime.auth import Role
 from services.runtime.clock import Clock
 from services.runtime.web.site import Site
-from services.scoring.asof import BusyError
+from services.scoring.asof import Stop
 from services.scoring.domain.awarding import undecided
 from services.scoring.leaderboard.audience import COUNTING, STAFF, Audience
 from services.scoring.leaderboard.failures import busy, no_board
-from services.scoring.leaderboard.freezing import FreezeConflictError, Freezes
+from services.scoring.leaderboard.freezing import FreezeConflictError, Freezes, PositionError
 from services.scoring.leaderboard.imagining import awards_on
 from services.scoring.leaderboard.links import of_board, query
 from services.scoring.leaderboard.past_pages import chosen_board
 from services.scoring.leaderboard.showing import in_order
 from services.scoring.leaderboard.views import Board
+from services.scoring.turns import BusyError
 
 DECIDING = (Role.REVIEWER, Role.LEADER)
 LONGEST_FORM = 20_000
@@ -136,9 +137,9 @@ class FreezeDesk:
     ) -> HTMLResponse:
         """What is frozen, and the form."""
         await self._audience.require(request, *DECIDING)
-        return self._page(request, plan, bloc, {}, {})
+        return await self._page(request, plan, bloc, {}, {})
 
-    def _page(
+    async def _page(
         self,
         request: Request,
         plan: str | None,
@@ -155,9 +156,10 @@ class FreezeDesk:
             status=422 if faults else 200,
             board=board,
             freeze=self._freezes.of(board.plan.id, board.bloc.code),
+            positions=await self._freezes.positions(),
             typed=typed,
             faults=faults,
-            now=self._clock.now().astimezone(LOCAL).strftime("%Y-%m-%dT%H:%M"),
+            now=self._clock.now(),
         )
 
     async def decide(
@@ -169,24 +171,25 @@ class FreezeDesk:
         board = chosen_board(self._audience.live, plan, bloc, None)
         if board is None:
             return no_board(self._site, request)
-        at, thaws = _instant(typed.get("at", "")), typed.get("act") == "thaw"
+        thaws = typed.get("act") == "thaw"
         faults = self._faults(request, typed, board)
+        stop = None if thaws or faults else await self._stop(request, typed, faults)
         if not faults:
             await self._audit.record(
                 principal.subject,
                 "board.thaw" if thaws else "board.freeze",
                 f"{board.plan.id}|{board.bloc.code}",
                 reason=typed["reason"],
-                detail={} if at is None else {"at": at.isoformat()},
+                detail=_detail(stop),
             )
             try:
-                await self._act(board, at, principal.subject, typed["reason"], thaws=thaws)
+                await self._act(board, stop, principal.subject, typed["reason"])
             except FreezeConflictError:
                 faults = self._faults(request, typed, board)
-            except BusyError:
-                return busy(self._site, request)
+            except BusyError as refused:
+                return busy(self._site, request, refused)
         if faults:
-            return self._page(request, plan, bloc, typed, faults)
+            return await self._page(request, plan, bloc, typed, faults)
         return RedirectResponse(of_board(board, "/freeze"), 303)
 
     def _faults(self, request: Request, typed: dict[str, str], board: Board) -> dict[str, str]:
@@ -197,19 +200,43 @@ class FreezeDesk:
             faults["reason"] = words.gettext("Ghi lý do: lý do được lưu cùng quyết định.")
         if freezes and typed.get("at") and _instant(typed["at"]) is None:
             faults["at"] = words.gettext("Ghi ngày và giờ, ví dụ 2023-12-31T17:00.")
+        if freezes and typed.get("at") and typed.get("position"):
+            faults["position"] = words.gettext("Ghi thời điểm hoặc vị trí, không ghi cả hai.")
         known = self._freezes.of(board.plan.id, board.bloc.code)
         if freezes == (known is not None):
             faults["act"] = words.gettext("Bảng đã đổi trạng thái. Hãy xem lại rồi quyết định.")
         return faults
 
-    async def _act(
-        self, board: Board, at: datetime | None, by: str, reason: str, *, thaws: bool
-    ) -> None:
-        if thaws:
+    async def _stop(
+        self, request: Request, typed: dict[str, str], faults: dict[str, str]
+    ) -> Stop | None:
+        """Where to freeze: at a position, at an instant, or now; None, with a fault, when nowhere."""
+        position = typed.get("position", "").lower()
+        if not position:
+            return Stop(_instant(typed.get("at", "")) or self._clock.now())
+        try:
+            return await self._freezes.stop_at(position)
+        except PositionError:
+            words = self._site.words_for(request)
+            faults["position"] = words.gettext(
+                "Sổ cái không có vị trí này hoặc chưa tới. Chọn một vị trí trong danh sách "
+                "hoặc ở trang Kiểm chứng."
+            )
+            return None
+
+    async def _act(self, board: Board, stop: Stop | None, by: str, reason: str) -> None:
+        if stop is None:
             await self._freezes.thaw(board.plan.id, board.bloc.code)
-            return
-        moment = at or self._clock.now()
-        await self._freezes.freeze(board.plan, board.bloc.code, moment, by, reason)
+        else:
+            await self._freezes.freeze(board.plan, board.bloc.code, stop, by, reason)
+
+
+def _detail(stop: Stop | None) -> dict[str, str]:
+    """What the audit keeps of a freeze beside its reason."""
+    if stop is None:
+        return {}
+    at = {"at": stop.at.isoformat()}
+    return at if stop.position is None else at | {"position": stop.position}
 
 
 def _instant(text: str) -> datetime | None:

@@ -17,7 +17,7 @@ from services.scoring.leaderboard.failures import no_unit
 from services.scoring.leaderboard.imagining import Fault, imagine, movable, read_moves
 from services.scoring.leaderboard.links import default_period
 from services.scoring.leaderboard.showing import UnitView
-from services.scoring.leaderboard.views import Board, BoardSource, Explanation
+from services.scoring.leaderboard.views import Board, BoardSource, Close, Explanation
 
 CHANGES_SHOWN = 30
 CHANGES_READ = 200
@@ -138,6 +138,7 @@ def add_between(router: APIRouter, audience: Audience[Any], site: Site) -> None:
             told=told,
             names=names,
             days=[close.on for close in closes],
+            missing=_without_close((start, end), closes),
             asked=(start, end),
         )
 
@@ -155,6 +156,12 @@ def chosen_days(start: str, end: str, days: list[date]) -> tuple[date, date] | N
     if first is None or first == last:
         return None
     return min(first, last), max(first, last)
+
+
+def _without_close(asked: Iterable[str], closes: Iterable[Close]) -> list[date]:
+    """Days that were asked for and of which there is no close."""
+    wished = {day for text in asked if (day := day_of(text)) is not None}
+    return sorted(wished - {close.on for close in closes})
 
 
 def _latest(days: list[date], until: date) -> date | None:

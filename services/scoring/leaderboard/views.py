@@ -59,6 +59,8 @@ class Board:
     rows: list[Row] = field(default_factory=list)
     frozen_at: datetime | None = None
     """Since when the public sees this and nothing newer; None: it is live, or as of a past instant."""
+    frozen_position: str | None = None
+    """The last pack of the journal that counts, where it was frozen at a position."""
     official_at: datetime | None = None
     """When the period's award package was published."""
     closed_at: datetime | None = None
@@ -180,13 +182,18 @@ class BoardSource(Protocol):
         """The daily closes of a board, oldest first."""
 
     async def board_as_of(
-        self, plan: str, bloc: str, period: str, instant: datetime
+        self,
+        plan: str,
+        bloc: str,
+        period: str,
+        instant: datetime,
+        visitor: str | None = None,
     ) -> Board | None:
         """The standings as they stood at a past instant; None as for `board`.
 
         Raises:
             FutureError: the instant has not come yet.
-            BusyError: too many past instants are asked for at once.
+            BusyError: too many past instants are asked for at once, or too many from one address.
         """
 
 

@@ -1,6 +1,6 @@
 // Follows a board's stream: one connection, never older after newer, and honest about silence.
 
-const SILENCE_MS = 3800; // beats come every second or other; this long without any means the link is gone
+const SILENCE_MS = 3400; // beats come every second or other; this long without any means the link is gone
 const DEAD_MS = 12000; // a link that looks open but says nothing is opened anew
 const HIDDEN_MS = 30000; // a tab that nobody sees gives its connection back
 
@@ -25,7 +25,7 @@ export class Feed {
     this.beat = null;
     this.failures = 0;
     this.open();
-    setInterval(() => this.watch(), 500);
+    setInterval(() => this.watch(), 250);
     document.addEventListener("visibilitychange", () => this.seen());
     addEventListener("pagehide", () => this.close());
     addEventListener("pageshow", (event) => event.persisted && this.open());

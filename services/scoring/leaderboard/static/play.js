@@ -63,6 +63,5 @@ slider.addEventListener("input", () => {
   stop();
   show(Number(slider.value));
 });
-document.getElementById("player").hidden = false;
-race.hidden = false;
+for (const part of [document.getElementById("player"), race]) part.classList.remove("scripted");
 show(settings.days.length - 1);

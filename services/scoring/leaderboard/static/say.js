@@ -52,14 +52,28 @@ export function moment(iso) {
   return `${local.slice(11, 19)}, ${day}`;
 }
 
-/** Shows how old the data is, or what stopped. */
+const NEVER = 1e6; // seconds: the server has not heard of scoring since it started
+let stopped = null; // what stopped, as it was last said aloud
+/** What stopped, and that it is back, are said aloud once, also when something else was said just now. */
+function tellTrouble(trouble) {
+  if (trouble === stopped) return;
+  const back = stopped !== null && trouble === null;
+  stopped = trouble;
+  const line = document.getElementById("announcer");
+  if (line && (trouble || back)) line.textContent = trouble ? (settings.troubles[trouble] ?? trouble) : word("back");
+}
+
+/** Shows how old the data is, and what stopped in a bar at the foot of the window: nothing moves for it. */
 export function showAge({ trouble, asOf, age }) {
+  tellTrouble(trouble);
   const line = document.getElementById("age");
   if (!line) return;
   line.classList.toggle("warn", Boolean(trouble));
   line.classList.toggle("live", !trouble && age !== null);
-  const said = trouble ? (settings.troubles[trouble] ?? trouble) : age === null ? word("connecting") : ago(age);
-  set(line.querySelector(".said"), said);
+  set(line.querySelector(".said"), age === null || age >= NEVER ? word("connecting") : ago(age));
+  const bar = line.querySelector(".stopped");
+  set(bar, trouble ? (settings.troubles[trouble] ?? trouble) : "");
+  bar.hidden = !trouble;
   if (asOf) {
     const time = line.querySelector("time");
     time.dateTime = asOf;
