@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
-from services.changing import candidate_of, moves_of, publisher, retelling
+from services.changing import candidate_of, moves_of, moves_of_alias, publisher, retelling
 from services.intake.app import IntakeWeb
 from services.intake.http import INDICATOR_EVENTS, PORTAL_EVENTS, Endpoint, doors
 from services.intake.portal.http import LOGIN, NATIONAL, documented
@@ -182,7 +182,12 @@ def create_app(settings: Settings) -> Front:
             people.units = board.units
             front.doors = intake.endpoints
             front.entrance.find_session = people.access.find_session
-            intake.mount(app, partial(moves_of, past), partial(publish, own))
+            intake.mount(
+                app,
+                partial(moves_of, past),
+                partial(publish, own),
+                partial(moves_of_alias, past),
+            )
             alerts = NotifierWeb(own, people.guard)
             reports = ReportsWeb(
                 own, packages_site, people.guard, Elsewheres(own), partial(prove, settings)

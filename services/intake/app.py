@@ -10,6 +10,7 @@ from services.intake.application import Intake
 from services.intake.http import doors, endpoints
 from services.intake.portal.app import PortalWeb
 from services.intake.portal.catalogue import PreviewPlan, PublishPlan
+from services.intake.portal.renaming import PreviewAlias
 from services.intake.sheets.desk import SheetDesk
 from services.intake.sheets.http import sheet_api
 from services.intake.sheets.pages import SheetPages
@@ -44,10 +45,16 @@ class IntakeWeb:
         self.router.include_router(sheet_api(self.sheets, guard))
         self._guard = guard
 
-    def mount(self, app: FastAPI, preview: PreviewPlan, publish: PublishPlan) -> None:
+    def mount(
+        self,
+        app: FastAPI,
+        preview: PreviewPlan,
+        publish: PublishPlan,
+        preview_alias: PreviewAlias,
+    ) -> None:
         """Add its routes and pages."""
         app.include_router(self.router)
-        self.portal.mount(app, preview, publish)
+        self.portal.mount(app, preview, publish, preview_alias)
         portal = self.portal
         pages = SheetPages(
             portal.site, self._guard, self.sheets, portal.receiver.known, portal.audit

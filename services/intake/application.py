@@ -1,8 +1,11 @@
 """Intake at work: check what a door has read, append it to the journal, set aside what no plan knows."""
 
+import hashlib
 import zlib
 from collections import defaultdict
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, timedelta
 
 import msgspec
 from prometheus_client import Counter, Gauge
@@ -10,11 +13,11 @@ from prometheus_client import Counter, Gauge
 from contracts.events import AnyClaim, IndicatorEvent, PlanPublished
 from contracts.plan import Plan
 from contracts.streams import INDICATOR
-from contracts.wire import fact_id, from_line, to_line
-from services.intake.domain.names import Aliases
+from contracts.wire import content_hash, fact_id, from_line, to_line
+from services.intake.domain.names import Aliases, key_of
 from services.intake.domain.reading import Read
 from services.intake.domain.reasons import Reason, not_granted, unknown
-from services.intake.store import Aside, IntakeStore
+from services.intake.store import Aside, Explained, IntakeStore
 from services.runtime.journal import Journal, Pack
 from services.runtime.logging import get_logger
 
@@ -27,6 +30,8 @@ QUARANTINED = Counter(
 REJECTED = Counter("intake_rejected", "Items that are no valid event.", ["door"])
 WAITING = Gauge("intake_quarantine_waiting", "Events in quarantine.")
 
+MOVED = "moved-"
+"""Ids of events that were told anew under another unit begin so."""
 _UNIT = ("đơn vị", "unit")
 _PROCEDURE = ("thủ tục", "procedure")
 _INDICATOR = ("tiêu chí", "indicator")
@@ -125,6 +130,7 @@ class Intake:
         """
         answer = Answer(rejected=read.rejected)
         aside: list[Aside] = []
+        explained: list[IndicatorEvent] = []
         lines: dict[int, list[bytes]] = defaultdict(list)
         named, missing = self.directory.named, self.directory.missing
         for place, sent in enumerate(read.events):
@@ -134,23 +140,62 @@ class Intake:
                 continue
             fault = missing(event)
             if fault is None:
-                lines[self._shard(event)].append(to_line(event))
                 answer.accepted += 1
+                if event is sent:
+                    lines[self._shard(event)].append(to_line(event))
+                else:
+                    explained.append(sent)
             else:
                 cause, reason = fault
                 aside.append(Aside(to_line(sent), cause, reason.vi, sent.source, _key(sent)))
                 answer.quarantined.append((read.index(place), reason))
         await self._store.set_aside(aside)
+        await self._remember(explained)
+        await self._tell(map(named, explained), lines)
+        answer.rejected.sort(key=lambda one: one[0])
+        if aside:
+            WAITING.set(await self._store.count())
+        for counter, count in (
+            (ACCEPTED, answer.accepted),
+            (QUARANTINED, len(aside)),
+            (REJECTED, len(answer.rejected)),
+        ):
+            counter.labels(door).inc(count)
+        return answer
+
+    async def _tell(
+        self, events: Iterable[IndicatorEvent], lines: dict[int, list[bytes]] | None = None
+    ) -> None:
+        """Append events to the journal, after the lines that are given."""
+        lines = defaultdict(list) if lines is None else lines
+        for event in events:
+            lines[self._shard(event)].append(to_line(event))
         for shard, some in lines.items():
             await self._journal.append(INDICATOR.name, shard, some)
-        answer.rejected.sort(key=lambda one: one[0])
-        ACCEPTED.labels(door).inc(answer.accepted)
-        if aside:
-            QUARANTINED.labels(door).inc(len(aside))
-            WAITING.set(await self._store.count())
-        if answer.rejected:
-            REJECTED.labels(door).inc(len(answer.rejected))
-        return answer
+
+    async def _remember(self, sent: Sequence[IndicatorEvent]) -> None:
+        """Keep events whose code an alias explains, as they were sent, before they are told.
+
+        An alias that is changed meanwhile either is seen here, or finds them kept and moves them.
+        """
+        told: list[str] = []
+        while told != (units := [self.directory.named(event).unit for event in sent]):
+            told = units
+            pairs = zip(sent, units, strict=True)
+            await self._store.remember(_explained(event, unit) for event, unit in pairs)
+
+    async def move_explained(self, names: Collection[str]) -> int:
+        """Tell anew, under the unit that is meant now, what was told under another one; returns how many were.
+
+        `names`: keys of the codes whose alias may have changed.
+        """
+        moved = 0
+        async for found in self._store.explained_by(names):
+            some = list(moved_under(self.directory, found))
+            await self._tell(event for event, _ in some)
+            await self._store.tell_moved(kept for _, kept in some)
+            moved += len(some)
+        return moved
 
     def _shard(self, event: IndicatorEvent) -> int:
         return 0 if self._shards == 1 else shard_of(fact_id(event), self._shards)
@@ -159,21 +204,50 @@ class Intake:
         """Send on what may pass now, oldest first; returns how many did."""
         released = 0
         async for found in self._store.waiting():
-            passing: list[str] = []
-            lines: dict[int, list[bytes]] = defaultdict(list)
+            passing: dict[str, IndicatorEvent] = {}
+            explained: list[IndicatorEvent] = []
             for stored in found:
-                event = self.directory.named(from_line(bytes(stored["line"])))
+                sent = from_line(bytes(stored["line"]))
+                event = self.directory.named(sent)
                 if self.directory.missing(event) is None:
-                    passing.append(stored["_id"])
-                    lines[self._shard(event)].append(to_line(event))
-            for shard, some in lines.items():
-                await self._journal.append(INDICATOR.name, shard, some)
-            await self._store.release(passing)
+                    passing[stored["_id"]] = sent
+                    explained += [] if event is sent else [sent]
+            await self._remember(explained)
+            await self._tell(map(self.directory.named, passing.values()))
+            await self._store.release(list(passing))
             released += len(passing)
         if released:
             log.info("released from quarantine", events=released)
         WAITING.set(await self._store.count())
         return released
+
+
+def moved_under(
+    directory: Directory, found: Iterable[Explained]
+) -> Iterable[tuple[IndicatorEvent, Explained]]:
+    """(event, as it is kept then) of those that mean another unit now.
+
+    Its sender gave no new version: the event is the same one some microseconds later, so that it comes before what
+    was told, and after everything that its sender says next.
+    """
+    for one in found:
+        sent = from_line(one.line)
+        event = directory.named(sent)
+        if event.unit == one.unit or directory.missing(event) is not None:
+            continue
+        kept = replace(one, unit=event.unit, moved=one.moved + 1)
+        later = sent.occurred_at + timedelta(microseconds=kept.moved)
+        content = f"{one.order} {event.unit} {kept.moved}"
+        number = MOVED + hashlib.sha256(content.encode()).hexdigest()[:24]
+        changes = {"occurred_at": later, "id": number}
+        yield msgspec.structs.replace(event, **changes), kept  # type: ignore[type-var]
+
+
+def _explained(sent: IndicatorEvent, unit: str) -> Explained:
+    line = to_line(sent)
+    at = sent.occurred_at.astimezone(UTC).isoformat(timespec="microseconds")
+    order = f"{sent.version:016d} {at} {content_hash(line):020d}"
+    return Explained(fact_id(sent), sent.source, key_of(sent.unit), line, order, unit)
 
 
 def _key(event: IndicatorEvent) -> str:

@@ -65,7 +65,7 @@ def fold_until(
 ) -> Rows:
     """All rows as they stood at a stop, under the plans published until then; takes as long as a rebuild.
 
-    With a candidate: as they would stand if it had been published too, with what would be told anew because of it.
+    With a candidate: as they would stand if it had been published too. Retelling: with what would be told anew.
     """
     return asyncio.run(_fold_until(settings, stop, candidate, retelling))
 
@@ -90,10 +90,8 @@ async def refolded(
         async for pack in own.journal.all_packs(PLAN.name, until, stop.position)
         for line in pack.lines
     ]
-    retold = AS_TOLD
-    if candidate is not None:
-        plans.append(candidate)
-        retold = retold if retelling is None else await retelling(own, plans)
+    plans += [] if candidate is None else [candidate]
+    retold = AS_TOLD if retelling is None else await retelling(own, plans)
     fold = Fold(local_date(stop.at))
     for plan in plans:
         fold.publish(plan)
@@ -144,20 +142,29 @@ class PastBoards:
         self._pool: ProcessPoolExecutor | None = None
 
     async def rows(
-        self, instant: datetime, candidate: Plan | None = None, *, visitor: str | None = None
+        self,
+        instant: datetime,
+        candidate: Plan | None = None,
+        *,
+        retelling: Retelling | None = None,
+        visitor: str | None = None,
     ) -> Rows:
-        """All rows as they stood at the instant; with a candidate, as they would stand under it.
+        """All rows as they stood at the instant; or as they would stand under a candidate, or told otherwise.
 
         Args:
             instant: everything accepted until then counts.
             candidate: a plan that is not published.
+            retelling: what would be told anew; of a candidate without it: what intake would tell under that plan.
             visitor: the address of somebody who is not staff; staff come first.
 
         Raises:
             BusyError: too many wait already, or this visitor asked too often.
         """
         if candidate is not None:
-            return await self._fold(self._turns.enter(visitor), Stop(instant), candidate)
+            retelling = retelling or self._retelling
+        if candidate is not None or retelling is not None:
+            turn = self._turns.enter(visitor)
+            return await self._fold(turn, Stop(instant), candidate, retelling)
         reach = await self._reach(instant)
         if reach in self._known:
             self._known.move_to_end(reach)
@@ -199,21 +206,29 @@ class PastBoards:
             self._known.popitem(last=False)
         return found
 
-    async def _fold(self, turn: Turn, stop: Stop, candidate: Plan | None = None) -> Rows:
+    async def _fold(
+        self,
+        turn: Turn,
+        stop: Stop,
+        candidate: Plan | None = None,
+        retelling: Retelling | None = None,
+    ) -> Rows:
         async with self._turns.take(turn):
             try:
-                return await self._in_helper(stop, candidate)
+                return await self._in_helper(stop, candidate, retelling)
             except BrokenProcessPool:  # somebody ended the helper; a new one does it
                 self.close()
-                return await self._in_helper(stop, candidate)
+                return await self._in_helper(stop, candidate, retelling)
 
-    async def _in_helper(self, stop: Stop, candidate: Plan | None) -> Rows:
+    async def _in_helper(
+        self, stop: Stop, candidate: Plan | None, retelling: Retelling | None
+    ) -> Rows:
         if self._pool is None:
             spawning = multiprocessing.get_context("spawn")
             self._pool = ProcessPoolExecutor(1, spawning, os.nice, (NICENESS,))
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(
-            self._pool, fold_until, self._settings, stop, candidate, self._retelling
+            self._pool, fold_until, self._settings, stop, candidate, retelling
         )
 
     def __enter__(self) -> Self:

@@ -65,8 +65,32 @@ def import_megabytes(system: System) -> int:
     return 0
 
 
+def used_by_us() -> float:
+    """Seconds of CPU that this bench, its system and its senders have used; of those that ended too."""
+    own = psutil.Process()
+    used = 0.0
+    for process in (own, *own.children(recursive=True)):
+        with suppress(psutil.NoSuchProcess):
+            used += sum(process.cpu_times()[:4])
+    return used
+
+
+def used_by_all() -> float:
+    """Seconds of CPU that anybody has used."""
+    times = psutil.cpu_times()
+    return float(sum(times) - times.idle - times.iowait - times.guest - times.guest_nice)
+
+
 async def live(system: System, token: str) -> dict[str, Any]:
-    """Other events for some seconds: how long until a viewer of the board sees each."""
+    """Other events for some seconds: how long until a viewer of the board sees each; what others took of the CPU."""
+    ours, everybodys, started = used_by_us(), used_by_all(), time.monotonic()
+    found = await _live(system, token)
+    others = used_by_all() - everybodys - (used_by_us() - ours)
+    cores = max(0.0, others) / (time.monotonic() - started)
+    return found | {"cores of others": cores}
+
+
+async def _live(system: System, token: str) -> dict[str, Any]:
     process = await parts.begin(
         "load",
         "freshness",
@@ -122,7 +146,7 @@ async def measured(system: System, rows: int) -> dict[str, Any]:
             beside.append(await live(system, token))
         await running
         await again.run(export(rows // OVERLAP))
-    worst = max(window["p99"] for window in beside)
+    tails = sorted(window["p99"] for window in beside)
     return {
         "rows": first.job["rows"],
         "taken": first.job["taken"],
@@ -132,7 +156,8 @@ async def measured(system: System, rows: int) -> dict[str, Any]:
         "live events a second": RATE,
         "ms from post to viewer, quiet": rounded(quiet),
         "ms from post to viewer, beside the import": [rounded(window) for window in beside],
-        "worst p99 in ms": round(worst, 1),
+        "worst p99 in ms": round(tails[-1], 1),
+        "median of p99 in ms": round(tails[len(tails) // 2], 1),
         "bound of p99 in ms": BOUND_MS,
         "again: repeated": again.job["repeated"],
         "again: seconds": round(again.seconds, 1),

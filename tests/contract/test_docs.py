@@ -218,3 +218,18 @@ def test_plan_check_takes_every_example_of_a_rule_and_refuses_it_misspelt(
     said = CliRunner().invoke(app, ["plan", "check", str(tmp_path)])
     assert said.exit_code == 1
     assert "ration" in said.output
+
+
+def test_every_hazard_of_the_portal_has_its_test() -> None:
+    section = (ROOT / "docs/portal.md").read_text("utf-8").partition("## Hazards")[2]
+    named = re.findall(r"`(test_\w+)`", section)
+    written = "".join(
+        (ROOT / "tests" / file).read_text("utf-8")
+        for file in (
+            "integration/test_portal.py",
+            "integration/test_sheets.py",
+            "unit/test_portal_merging.py",
+        )
+    )
+    assert len(named) > 20
+    assert [name for name in named if f"def {name}(" not in written] == []

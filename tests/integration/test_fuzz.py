@@ -1,4 +1,4 @@
-"""Whatever fits the OpenAPI document, or nearly fits it, is answered: nothing makes the application fail."""
+"""Whatever fits the OpenAPI document or a form, or nearly fits it, is answered: nothing makes the application fail."""
 
 import asyncio
 from collections.abc import Iterator
@@ -13,6 +13,7 @@ from services.app import openapi
 from services.publishing import publish_directory
 from services.runtime.auth import Keys, Role, issue
 from services.runtime.embedded import Addresses
+from tests.support import forms
 from tests.support.databases import settings_apart
 from tests.support.web import served
 
@@ -26,8 +27,10 @@ UNAVAILABLE = 503
 
 
 def operations() -> list[Any]:
-    """Every documented operation that ends by itself; a document that is wrong fails here."""
-    found: Any = schemathesis.openapi.from_dict(openapi()).get_all_operations()
+    """Every documented operation that ends by itself, and intake's forms; a document that is wrong fails here."""
+    found: list[Any] = []
+    for described in (openapi(), forms.document()):
+        found += schemathesis.openapi.from_dict(described).get_all_operations()
     all_of_them = [result.ok() for result in found]
     return [operation for operation in all_of_them if not operation.path.endswith("/stream")]
 

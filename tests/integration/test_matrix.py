@@ -25,6 +25,7 @@ from services.runtime.auth import Keys, Role, issue
 from services.runtime.embedded import Addresses
 from services.runtime.resources import resources
 from services.runtime.settings import Settings
+from tests.support import forms
 from tests.support.databases import settings_apart
 from tests.support.people import Person, make_person
 from tests.support.requests import Served, answer, calls_of, routes_of, whole_document
@@ -163,6 +164,22 @@ async def test_the_document_names_every_route_of_the_application_with_its_rule(
         for method in route.methods
     }
     assert documented == served
+
+
+async def test_every_door_of_intake_is_in_the_document_or_among_the_forms_that_are_fuzzed(
+    world: World,
+) -> None:
+    """`test_fuzz.py` tries what both describe."""
+    desk = ("/review/quarantine", "/review/names", "/review/catalogue", "/sheets")
+    places = ("/api/v1/portal", "/api/v1/indicator-events", *desk)
+    found = {
+        route.path
+        for route in routes_of(world.front.app)
+        if route.path.startswith(places) and {"POST", "PUT"} & set(route.methods)
+    }
+    described = {p for p, o in openapi()["paths"].items() if {"post", "put"} & set(o)}
+    assert len(found) == len(forms.FORMS) + 5
+    assert found == {path for path in described if path.startswith(places)} | set(forms.FORMS)
 
 
 async def test_every_sender_meets_what_the_route_declares(world: World) -> None:

@@ -18,7 +18,7 @@ from services.runtime.journal import Pack, id_at
 from services.runtime.resources import Resources, resources
 from services.runtime.settings import Settings
 from services.scoring import asof
-from services.scoring.asof import PastBoards, Rows, Stop, refolded, rows_of
+from services.scoring.asof import PastBoards, Retelling, Rows, Stop, refolded, rows_of
 from services.scoring.leaderboard.comparing import day_of
 from services.scoring.shadow import shadow_standings
 from services.scoring.turns import MOST_PUBLIC, VISITS, BusyError, TooOftenError
@@ -184,10 +184,12 @@ class Counted(PastBoards):
         self.folded: list[Stop] = []
         self.goes_on = asyncio.Event()
 
-    async def _in_helper(self, stop: Stop, candidate: Plan | None) -> Rows:
+    async def _in_helper(
+        self, stop: Stop, candidate: Plan | None, retelling: Retelling | None
+    ) -> Rows:
         self.folded.append(stop)
         await self.goes_on.wait()
-        return rows_of(await refolded(self._own, stop, candidate))
+        return rows_of(await refolded(self._own, stop, candidate, retelling))
 
 
 @pytest.fixture

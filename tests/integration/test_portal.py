@@ -2,7 +2,9 @@
 
 import asyncio
 import random
+import unicodedata
 from collections.abc import AsyncIterator
+from datetime import date
 from typing import Any
 
 import pytest
@@ -36,6 +38,12 @@ async def counted(door: Portal, indicator: str = "X8", unit: str = "31399") -> t
     return (await door.row(unit)).counters[indicator]
 
 
+async def is_excluded(door: Portal, today: date, unit: str = "31399") -> bool:
+    """Whether overdue dossiers exclude the unit on a day."""
+    row = await door.row(unit, today=today)
+    return "two-overdue-dossiers" in {found[0] for found in row.exclusions}
+
+
 async def test_a_created_dossier_counts_and_its_update_replaces_it(door: Portal) -> None:
     answer = await door.send(SAMPLES["envelope_create"])
     assert answer["error_code"] == "0"
@@ -64,6 +72,7 @@ async def test_an_older_snapshot_after_a_newer_one_changes_nothing(door: Portal)
     held = await door.now()
     assert held is not None
     assert held.status == "returned"
+    assert (await counted(door), await counted(door, "X15")) == ((1, 1), (1, 1))
     assert await counted(door, "X14") == (0, 0), "no fee is due for this procedure"
 
 
@@ -77,8 +86,12 @@ async def test_a_bare_array_without_channel_counts_as_counter(door: Portal) -> N
 
 async def test_a_supplement_moves_the_promise_and_with_it_what_is_overdue(door: Portal) -> None:
     first = dossier(MaHoSo="H30.99.03-230707-0044", DonViXuLy="UBND Xã Hòa Mỹ")
-    await door.send([first])
+    second = first | {"MaHoSo": "H30.99.03-230707-0045"}
+    await door.send([first, second])
+    assert await is_excluded(door, date(2023, 7, 12), "31420")
     await door.send(SAMPLES["supplement_moves_promise"])
+    assert not await is_excluded(door, date(2023, 7, 12), "31420"), "one is left"
+    assert await is_excluded(door, date(2023, 7, 18), "31420"), "the new promise is one too"
     held = await door.now("H30.99.03-230707-0044")
     assert held is not None
     assert held.due_at is not None
@@ -88,19 +101,25 @@ async def test_a_supplement_moves_the_promise_and_with_it_what_is_overdue(door: 
 
 
 async def test_a_promise_that_was_emptied_is_none(door: Portal) -> None:
-    await door.send([dossier()])
-    await door.send([dossier(NgayHenTra="")])
+    other = {"MaHoSo": "H30.99.01-230705-0013"}
+    await door.send([dossier(), dossier(**other)])
+    assert await is_excluded(door, date(2023, 7, 31))
+    await door.send([dossier(NgayHenTra=""), dossier(NgayHenTra="", **other)])
     held = await door.now()
     assert held is not None
     assert held.due_at is None
+    assert not await is_excluded(door, date(2023, 7, 31))
+    assert await counted(door) == (2, 2)
 
 
 async def test_a_promise_moved_without_any_other_change_holds_as_it_came_last(
     door: Portal,
 ) -> None:
-    await door.send([dossier()])
+    await door.send([dossier(), dossier(MaHoSo="H30.99.01-230705-0013")])
     await door.send([dossier(NgayHenTra="20230720170000")])
     await door.send([dossier()])
+    assert not await is_excluded(door, date(2023, 7, 15))
+    assert await is_excluded(door, date(2023, 7, 21))
     held = await door.now()
     assert held is not None
     assert held.due_at is not None
@@ -109,7 +128,53 @@ async def test_a_promise_moved_without_any_other_change_holds_as_it_came_last(
 
 async def test_two_dossiers_past_their_promise_exclude_the_unit(door: Portal) -> None:
     await door.send([dossier(), dossier(MaHoSo="H30.99.01-230705-0013")])
-    assert "two-overdue-dossiers" in {found[0] for found in (await door.row()).exclusions}
+    assert not await is_excluded(door, date(2023, 7, 10)), "the promised day is not over"
+    assert await is_excluded(door, date(2023, 7, 11))
+
+
+@pytest.mark.parametrize(
+    ("status", "totals"),
+    [(str(code), (0, 0) if code in {1, 3, 7} else (1, 1)) for code in range(1, 11)],
+)
+async def test_only_what_was_taken_up_and_not_refused_or_withdrawn_counts(
+    door: Portal, status: str, totals: tuple[int, int]
+) -> None:
+    await door.send([dossier(TrangThaiHoSo=status)])
+    assert await counted(door) == totals
+
+
+@pytest.mark.parametrize(
+    ("channel", "totals"), [("1", (0, 1)), ("2", (1, 1)), ("3", (0, 1)), ("", (0, 1))]
+)
+async def test_every_channel_and_none(
+    door: Portal, channel: str, totals: tuple[int, int]
+) -> None:
+    await door.send([dossier(KenhThucHien=channel)])
+    assert await counted(door) == totals
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "UBND xã Tân Bình",
+        "  ubnd   XÃ  TÂN bình ",
+        "UBND XA TAN BINH",
+        unicodedata.normalize("NFD", "UBND xã Tân Bình"),
+        "UBND\u00a0xã Tân Bình",
+    ],
+    ids=["as known", "spacing and case", "no diacritics", "decomposed", "no-break space"],
+)
+async def test_a_unit_by_name_however_it_is_written(door: Portal, written: str) -> None:
+    await door.send([dossier(DonViXuLy=written)])
+    assert await counted(door) == (1, 1)
+    assert await door.intake.portal.desk.causes() == []
+
+
+async def test_a_name_with_another_mark_is_another_name(door: Portal) -> None:
+    await door.send([dossier(DonViXuLy="UBND xã Tấn Bình")])
+    assert await counted(door) == (0, 0)
+    (cause,) = await door.intake.portal.desk.causes()
+    assert (cause.kind, cause.value) == ("alias", "UBND xã Tấn Bình")
 
 
 @pytest.mark.parametrize("waiting", ["5", "6", "8"])
@@ -122,6 +187,8 @@ async def test_a_status_rewritten_to_finished_and_later_processing_again(
     assert held is not None
     assert (held.status, held.finished_at) == ("processing", None)
     assert await counted(door) == (1, 1)
+    await door.send([dossier(MaHoSo="H30.99.01-230705-0013")])
+    assert await is_excluded(door, date(2023, 7, 11)), "what is processed again may be overdue"
 
 
 async def test_a_finished_dossier_is_reopened_by_a_later_step(door: Portal) -> None:
@@ -174,6 +241,8 @@ async def test_fees_come_from_the_catalogue_not_from_the_list_of_fees(door: Port
     assert await counted(door, "X14") == (1, 1)
     await door.send([fee_bearing | {"DuocThanhToanTrucTuyen": "3", "NgayTra": "20230708"}])
     assert await counted(door, "X14") == (0, 1)
+    await door.send([fee_bearing | {"DuocThanhToanTrucTuyen": "", "NgayTra": "20230709"}])
+    assert await counted(door, "X14") == (0, 1)
 
 
 @pytest.mark.parametrize(
@@ -185,6 +254,7 @@ async def test_booleans_in_all_dialects(door: Portal, written: Any, digitised: A
     held = await door.now()
     assert held is not None
     assert held.digitised is digitised
+    assert await counted(door, "X15") == (int(digitised or 0), int(digitised is not None))
 
 
 async def test_three_date_forms_in_one_feed_and_a_unit_without_diacritics(door: Portal) -> None:
@@ -196,6 +266,7 @@ async def test_three_date_forms_in_one_feed_and_a_unit_without_diacritics(door: 
     assert held.received_at.isoformat() == "2023-07-11T08:00:00.125000+07:00"
     assert held.due_at is not None
     assert held.due_at.isoformat() == "2023-07-14T17:00:00+07:00"
+    assert (await counted(door))[1] == 1
 
 
 async def test_of_a_hundred_with_one_broken_the_ninety_nine_count(door: Portal) -> None:
@@ -287,10 +358,28 @@ async def test_what_is_no_payload_is_said_in_the_senders_form(
     assert (answer.status_code, answer.json()["error_code"]) == (200, code)
 
 
-async def test_the_provincial_bus_form(door: Portal) -> None:
-    answer = await door.send([dossier()], "?MaDinhDanhDV=H30.99&isUpdating=True")
+@pytest.mark.parametrize("updating", ["True", "False"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "?MaDinhDanhDV=H30.99&isUpdating={}",
+        "?isUpdating={}",
+        "?service=DongBoHoSoMC&isUpdating={}",
+        "",
+    ],
+    ids=["provincial bus", "bare", "service beside it", "with session and service"],
+)
+async def test_every_envelope_says_the_same(door: Portal, query: str, updating: str) -> None:
+    around = {"session": "S", "madonvi": "000.01.99.H30", "service": "DongBoHoSoMC"}
+    content = [dossier()] if query else around | {"isUpdating": updating, "data": [dossier()]}
+    answer = await door.send(content, query.format(updating))
     assert answer["error_code"] == "0"
     assert await counted(door) == (1, 1)
+    step = steps("20230709100000", status="7")["data"]
+    content = step if query else around | {"service": "CapNhatTienDoHoSoMC", "data": step}
+    query = query.replace("DongBoHoSoMC", "CapNhatTienDoHoSoMC").format(updating)
+    assert (await door.send(content, query))["error_code"] == "0"
+    assert await counted(door) == (0, 0), "withdrawn"
 
 
 async def test_hundreds_of_mutated_payloads_break_nothing_and_lose_no_good_neighbour(

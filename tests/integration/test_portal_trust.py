@@ -13,7 +13,7 @@ from aiohttp import web
 from argon2 import PasswordHasher
 from openpyxl import Workbook
 
-from contracts.events import DossierRecorded
+from contracts.events import DossierRecorded, FigureReported
 from services.intake.domain.names import bare
 from services.intake.http import RefusedError
 from services.intake.portal.pull import Api, PullStore
@@ -272,6 +272,60 @@ async def fetch(door: Portal, items: list[Any]) -> None:
             assert (told["failures"], told.get("items", 0)) == (failures, taken)
 
 
+def in_every_form(
+    event: dict[str, Any], wrong_field: str
+) -> list[tuple[dict[str, str], bytes, int]]:
+    """(headers, body, status) of every form of the canonical doors, with fields that are nobody's business."""
+    event = PERSONAL | event
+    wrong = event | {wrong_field: MARK}
+    good, bad = (json.dumps(one).encode() for one in (event, wrong))
+    around = {"specversion": "1.0", "type": event["type"], "source": event["source"], "id": "1"}
+    around |= {"subject": MARK, "chuhoso": MARK}
+    enveloped = [json.dumps(around | {"data": one}).encode() for one in (event, wrong, MARK)]
+    broken = json.dumps(event).encode()[:-1] + f', "{MARK}'.encode()
+    ce = {f"ce-{name}": value for name, value in around.items() if value != MARK}
+    binary = ce | {"ce-subject": bare(MARK), "ce-chuhoso": bare(MARK)}
+    ndjson = {"Content-Type": "application/x-ndjson"}
+    structured = {"Content-Type": "application/cloudevents+json"}
+    batched = {"Content-Type": "application/cloudevents-batch+json"}
+    return [
+        ({}, good, 202),
+        ({}, bad, 422),
+        ({}, broken, 400),
+        ({}, json.dumps([PERSONAL, MARK, event]).encode(), 202),
+        (ndjson, b"\n".join([good, bad, broken, MARK.encode()]), 202),
+        (binary, good, 202),
+        (binary, bad, 422),
+        (binary, MARK.encode(), 400),
+        *(
+            (structured, one, status)
+            for one, status in zip(enveloped, (202, 422, 422), strict=True)
+        ),
+        (batched, b"[" + b",".join(enveloped) + b"]", 202),
+        (batched, broken, 400),
+    ]
+
+
+async def import_marked(door: Portal, own: dict[str, str]) -> list[httpx.Response]:
+    """What is said of sheets, good and bad ones."""
+    answers = []
+    for query, file, state in (
+        ("?dry_run=true", marked_sheet(), "done"),
+        ("", marked_sheet(), "done"),
+        ("", sheet_without_headers(), "failed"),
+        ("", MARK.encode("utf-16"), "failed"),
+        ("", b"PK\x03\x04" + MARK.encode(), "failed"),
+    ):
+        started = await post(door, file, own, f"/api/v1/portal/sheet{query}")
+        assert started.status_code == 202, started.text
+        await door.intake.sheets.wait()
+        answers.append(await door.client.get(started.json()["status"]))
+        assert answers[-1].json()["state"] == state
+    answers.append(await post(door, b"", own, f"/api/v1/portal/sheet?source={MARK}"))
+    assert answers[-1].status_code == 422
+    return answers
+
+
 async def test_nothing_that_names_a_person_is_stored_told_or_logged(
     door: Portal, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -294,21 +348,18 @@ async def test_nothing_that_names_a_person_is_stored_told_or_logged(
         (NATIONAL, f'[{{"{MARK}'.encode()),
         (LOGIN, {"username": MARK, "password": MARK}),
     ]
-    event = DossierRecorded.example | PERSONAL
-    for path in ("/api/v1/portal/events", "/api/v1/indicator-events"):
-        contents += [(path, [event]), (path, [event | {"channel": MARK}, PERSONAL])]
+    query = f"?MaDinhDanhDV={MARK}&isUpdating={MARK}&ChuHoSo={MARK}"
+    contents += [(NATIONAL + query, [good]), (f"{NATIONAL}?service={MARK}", [good])]
     answers = [await post(door, content, own, path) for path, content in contents]
-    assert [a.status_code for a in answers] == [200] * 5 + [202, 422, 422, 422]
-    for query, file in (
-        ("?dry_run=true", marked_sheet()),
-        ("", marked_sheet()),
-        ("", sheet_without_headers()),
+    assert [a.status_code for a in answers] == [200] * 7
+    for path, event, wrong_field in (
+        ("/api/v1/portal/events", DossierRecorded.example, "channel"),
+        ("/api/v1/indicator-events", FigureReported.example, "state"),
     ):
-        started = await post(door, file, own, f"/api/v1/portal/sheet{query}")
-        assert started.status_code == 202, started.text
-        await door.intake.sheets.wait()
-        answers.append(await door.client.get(started.json()["status"]))
-    assert [a.json()["state"] for a in answers[-3:]] == ["done", "done", "failed"]
+        for headers, content, status in in_every_form(event, wrong_field):
+            answers.append(await post(door, content, own | headers, path))
+            assert answers[-1].status_code == status, (headers, content, answers[-1].text)
+    answers += await import_marked(door, own)
     await fetch(door, [good, *wrong])
     await door.intake.portal.qualities.store(door.intake.portal.receiver.tally)
     heard = capfd.readouterr()

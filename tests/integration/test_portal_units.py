@@ -1,5 +1,6 @@
 """Units at the doors: tokens for some only, and codes that no plan has until somebody says what they mean."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -11,6 +12,7 @@ import pytest_asyncio
 from contracts.events import DossierRecorded, FigureReported
 from services.intake.http import INDICATOR_EVENTS, PORTAL_EVENTS
 from services.intake.portal.directory import Alias
+from services.intake.portal.drafts import DraftError
 from services.runtime.auth import Keys, Role, issue
 from services.runtime.embedded import Addresses
 from tests.support.databases import settings_apart
@@ -184,3 +186,82 @@ async def test_a_claim_waits_for_the_same_word(door: Portal) -> None:
     assert (await post(door, INDICATOR_EVENTS, claim)).json()["quarantined"] == 1
     await door.intake.portal.desk.add_aliases([Alias("*", "tb", OWN)], "test")
     assert [one.unit for one in await door.events()] == [OWN]
+
+
+async def test_a_wrong_alias_of_a_code_that_is_corrected_moves_what_was_told_under_it(
+    door: Portal,
+) -> None:
+    desk = door.intake.portal.desk
+    await desk.add_aliases([Alias("*", "TB", OTHER)], "test")
+    claim = FigureReported.example | {"unit": "tb", "indicator": "X5", "period": "2023-07"}
+    sent = [event("TB", version=1), event("TB", version=3, channel="counter")]
+    for one in sent:
+        assert (await post(door, PORTAL_EVENTS, [one])).json()["accepted"] == 1
+    await post(door, INDICATOR_EVENTS, claim)
+
+    async def counted(unit: str) -> tuple[tuple[int, int], tuple[int, int]]:
+        counters = (await door.row(unit)).counters
+        return counters["X8"], counters["X5"]
+
+    assert await counted(OTHER) == ((0, 1), (812, 1450))
+    assert await desk.add_aliases([Alias("*", "TB", OWN)], "test") == 2
+    assert (await counted(OTHER), await counted(OWN)) == (
+        ((0, 0), (0, 0)),
+        ((0, 1), (812, 1450)),
+    )
+    await post(door, PORTAL_EVENTS, sent)
+    assert await counted(OWN) == ((0, 1), (812, 1450)), "repeats and older ones move nothing"
+    assert await desk.add_aliases([Alias("*", "TB", OWN)], "test") == 0, "said again"
+    await post(door, PORTAL_EVENTS, [event("TB", version=4)])
+    assert await counted(OWN) == ((1, 1), (812, 1450)), "the sender's next word holds"
+    assert await desk.add_aliases([Alias("*", "TB", OTHER)], "test") == 2
+    assert await counted(OTHER) == ((1, 1), (812, 1450)), "there and back"
+    assert await counted(OWN) == ((0, 0), (0, 0))
+
+
+async def test_a_code_explained_while_it_waited_moves_with_its_alias_too(door: Portal) -> None:
+    desk = door.intake.portal.desk
+    assert (await post(door, PORTAL_EVENTS, [event("TB")])).json()["quarantined"] == 1
+    assert await desk.add_aliases([Alias("dvc.haugiang", "TB", OTHER)], "test") == 1
+    assert await desk.add_aliases([Alias("dvc.haugiang", "TB", OWN)], "test") == 1
+    assert (await door.row(OTHER)).counters["X8"] == (0, 0)
+    assert (await door.row(OWN)).counters["X8"] == (1, 1)
+
+
+async def test_a_name_written_without_marks_moves_with_the_alias_that_it_met(
+    door: Portal,
+) -> None:
+    desk = door.intake.portal.desk
+    await desk.add_aliases([Alias("*", "Một cửa Mỹ Lạ", OTHER)], "test")
+    await post(door, NATIONAL, [dossier(DonViXuLy="MOT CUA MY LA")])
+    assert (await door.row(OTHER)).counters["X8"] == (1, 1)
+    assert await desk.add_aliases([Alias("*", "Một cửa Mỹ Lạ", OWN)], "test") == 1
+    assert (await door.row(OWN)).counters["X8"] == (1, 1)
+
+
+async def test_a_correction_that_is_none_says_why_and_moves_nothing(door: Portal) -> None:
+    desk, renaming = door.intake.portal.desk, door.intake.portal.renaming
+    await desk.add_aliases([Alias("*", "TB", OTHER)], "test")
+    await post(door, PORTAL_EVENTS, [event("TB")])
+    for said, code in (
+        (Alias("*", "TB", OTHER), "same"),
+        (Alias("*", "TB", "99999"), "unit"),
+        (Alias("other.source", "TB", OWN), "unit"),
+    ):
+        with pytest.raises(DraftError) as refused:
+            await renaming.draft(said, "test")
+        assert refused.value.code == code
+    number = await renaming.draft(Alias("*", "tb", OWN), "test")
+    async with asyncio.timeout(40):
+        while (found := await renaming.drafts.find(number) or {})["state"] == "computing":
+            await asyncio.sleep(0.05)
+    assert (found["state"], found["dossiers"]) == ("ready", 1)
+    moves = {m["unit"]: m["after"] - m["before"] for m in found["moves"]}
+    assert moves.keys() == {OWN, OTHER}
+    assert moves[OWN] > 0 > moves[OTHER]
+    await desk.add_aliases([Alias("*", "TB", "31405")], "somebody else")
+    with pytest.raises(DraftError) as overtaken:
+        await renaming.apply(number, "test")
+    assert overtaken.value.code == "said"
+    assert (await door.row(OWN)).counters["X8"] == (0, 0)
+    assert (await door.row("31405")).counters["X8"] == (1, 1)

@@ -12,8 +12,8 @@ from aiohttp import web
 from openpyxl import Workbook
 
 from contracts.calendar import LOCAL
-from services.intake.portal.catalogue import DraftError
 from services.intake.portal.domain.catalogue import from_items
+from services.intake.portal.drafts import DraftError
 from services.intake.portal.pull import Api, PullStore
 from services.runtime import mongo
 from services.runtime.auth import Keys, Role, issue
@@ -22,6 +22,7 @@ from services.runtime.embedded import Addresses
 from tests.support.databases import settings_apart
 from tests.support.far_portal import FakePortal, far_portal
 from tests.support.portal import PLAN, SAMPLES, Portal, dossier, portal
+from tests.unit.test_sheets import windows_1258
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 SHEET = "/api/v1/portal/sheet"
@@ -146,6 +147,34 @@ async def test_an_import_is_seen_by_who_began_it_and_by_the_standing_office(
         assert seen.status_code == status
 
 
+async def test_headers_that_nobody_knows_are_explained_once_for_a_source(door: Portal) -> None:
+    headers = "Ký hiệu;Người nộp;Mã TTHC;Nơi làm;Tình trạng;Vào lúc"
+    lines = [
+        f"H30.99.01-230712-{n:04};NGƯỜI MẪU;2.000815;UBND xã Tân Bình;Đang xử lý;12/07/2023"
+        for n in range(3)
+    ]
+    file = windows_1258("\r\n".join(["DANH SÁCH", headers, *lines]))
+    first = await imported(door, file)
+    assert (first["state"], first["reason"]) == ("failed", "columns")
+    assert first["missing"] == ["dossier", "received_at", "agency"]
+    key = Keys(door.own.settings.keys_dir).signing()
+    office = {"Authorization": f"Bearer {issue(key, Role.REVIEWER)}"}
+    page = f"/sheets/{first['job']}"
+    shown = await door.client.get(page, headers=office)
+    assert "Nơi làm" in shown.text
+    assert "NGƯỜI MẪU" not in shown.text
+    said = {"column-0": "dossier", "column-3": "agency", "column-5": "received_at"}
+    assert (await door.client.post(page, data=said, headers=office)).status_code == 303
+    again = await imported(door, file)
+    assert (again["state"], again["taken"]) == ("done", 3)
+    assert (await door.row()).counters["X8"] == (0, 3)
+    named = await imported(door, b"Anh A;Anh B\nx;y\n")
+    assert (named["state"], named["reason"]) == ("failed", "headers")
+    shown = await door.client.get(f"/sheets/{named['job']}", headers=office)
+    assert "Không nhận ra hàng tiêu đề" in shown.text
+    assert "Anh A" not in shown.text
+
+
 def changed(**changes: Any) -> Any:
     item = {"code": "2.000815", "title": "", "level": "full", "fee_due": "1"} | changes
     return from_items([item], frozenset())
@@ -155,7 +184,9 @@ async def drafted(door: Portal, read: Any, since: date | None = None) -> dict[st
     desk = door.intake.portal.catalogue
     number = await desk.draft(PLAN.id, read, since, "test")
     async with asyncio.timeout(40):
-        while (found := await desk.find(number)) is None or found["state"] == "computing":
+        while (found := await desk.drafts.find(number)) is None or found[
+            "state"
+        ] == "computing":
             await asyncio.sleep(0.05)
     return found
 
@@ -211,7 +242,7 @@ async def test_a_draft_whose_preview_was_interrupted_says_so(door: Portal) -> No
     for age, state in ((timedelta(), "computing"), (timedelta(hours=1), "failed")):
         draft = {"_id": state, "state": "computing", "at": wall_now() - age}
         await database["catalogue_drafts"].insert_one(draft)
-        found = await desk.find(state)
+        found = await desk.drafts.find(state)
         assert found is not None
         assert found["state"] == state
 

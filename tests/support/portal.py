@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from contracts.events import DossierRecorded
 from contracts.plan import Plan
 from contracts.wire import from_line
-from services.changing import moves_of, retelling
+from services.changing import moves_of, moves_of_alias, retelling
 from services.intake.app import IntakeWeb
 from services.intake.portal.directory import Alias
 from services.plan_files import read_plan
@@ -73,6 +73,7 @@ class Portal:
             "dossiers",
             "faults",
             "quarantine",
+            "explained",
             "aliases",
             "sources",
             "sheet_mappings",
@@ -127,7 +128,9 @@ async def portal(settings: Settings) -> AsyncIterator[Portal]:
         await publish(own, PLAN)
         intake = IntakeWeb(own, Guard(TokenVerifier(keys.verifying())))
         app = FastAPI()
-        intake.mount(app, partial(moves_of, past), partial(publish, own))
+        intake.mount(
+            app, partial(moves_of, past), partial(publish, own), partial(moves_of_alias, past)
+        )
         Refusals(leaderboard_site()).mount(app)
         headers = {"Authorization": f"Bearer {issue(keys.signing(), Role.PORTAL)}"}
         transport = httpx.ASGITransport(app=app)

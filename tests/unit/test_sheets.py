@@ -13,7 +13,13 @@ from services.intake.portal.domain.dialects import milliseconds
 from services.intake.portal.domain.messages import Message
 from services.intake.portal.domain.words import letter
 from services.intake.portal.rows import SheetError, rows_of
-from services.intake.sheets.domain.columns import CellFault, find_headers, lacking, read_row
+from services.intake.sheets.domain.columns import (
+    CellFault,
+    are_headers,
+    find_headers,
+    lacking,
+    read_row,
+)
 
 NOW = milliseconds(datetime(2023, 8, 1, tzinfo=UTC))
 HEADERS = [
@@ -78,6 +84,20 @@ def test_people_correct_what_a_column_means() -> None:
     assert find_headers([headers], {})[1]["agency"] == 5
     corrected = {"noi lam": "agency", "don vi": ""}
     assert find_headers([headers], corrected)[1]["agency"] == 4
+
+
+@pytest.mark.parametrize(
+    ("cells", "sure"),
+    [
+        (["Mã TTHC", "Tình trạng", "Nơi làm", "Ghi nhận"], True),
+        (["NGƯỜI MẪU", "Trạng thái"], False),
+        (["NGƯỜI MẪU", "Trạng thái", "Đơn vị", "H30.99.01-230705-0012"], False),
+        (["Mã TTHC", "Tình trạng", "Đơn vị", "Quý 3"], True),
+        ([], False),
+    ],
+)
+def test_only_what_surely_is_the_row_of_headers_is_shown(cells: list[str], sure: bool) -> None:  # noqa: FBT001 - a column of a table
+    assert are_headers(cells, find_headers([cells], {})[1]) is sure
 
 
 def test_a_sheet_of_one_unit_needs_no_agency() -> None:

@@ -57,6 +57,12 @@ class Aliases:
         self.units[source, key_of(name)] = unit
         self._bare.setdefault((source, bare(name)), {})[key_of(name)] = unit
 
+    def but(self, source: str, name: str, unit: str) -> "Aliases":
+        """The same, had this been said too."""
+        others = Aliases(dict(self.units), {at: dict(said) for at, said in self._bare.items()})
+        others.add(source, name, unit)
+        return others
+
     def unit(self, source: str, name: str) -> str | None:
         """The unit that a name means; None: nobody has said.
 
@@ -72,6 +78,12 @@ class Aliases:
         wanted = [self._bare.get((place, key), {}) for place in (source, ANY_SOURCE)]
         units = set((wanted[0] or wanted[1]).values())
         return next(iter(units)) if len(units) == 1 else None
+
+    def affected(self, keys: Iterable[str]) -> list[str]:
+        """Keys of all names whose meaning may change when something is said about these."""
+        said = set(keys)
+        detours = {key for (_, key), unit in self.units.items() if key_of(unit) in said}
+        return sorted(said | set(map(bare, said)) | detours)
 
     def suggest(
         self, name: str, plan_names: Mapping[str, str], most: int = 3

@@ -21,6 +21,8 @@ from services.intake.portal.pages import (
 )
 from services.intake.portal.pull import Puller, PullStore, client
 from services.intake.portal.qualities import QualityStore
+from services.intake.portal.renaming import PreviewAlias, RenamingDesk
+from services.intake.portal.renaming_pages import RenamingPages
 from services.intake.portal.store import DossierStore
 from services.intake.portal.trust import SourceStore, Trust
 from services.runtime import mongo
@@ -60,20 +62,31 @@ class PortalWeb:
         self.site = desk_site()
         self.audit = Audit(database, own.clock)
         self._catalogue: CatalogueDesk | None = None
+        self._renaming: RenamingDesk | None = None
+        self._intake = intake
         self.puller = Puller(PullStore(database), self.receiver, client())
         self.router: APIRouter = documented(self.endpoints)
 
-    def mount(self, app: FastAPI, preview: PreviewPlan, publish: PublishPlan) -> None:
-        """Add the pages; previewing and publishing plans belong to the whole system."""
+    def mount(
+        self,
+        app: FastAPI,
+        preview: PreviewPlan,
+        publish: PublishPlan,
+        preview_alias: PreviewAlias,
+    ) -> None:
+        """Add the pages; previewing and publishing belong to the whole system."""
         site, guard, known, audit = self.site, self._guard, self.receiver.known, self.audit
-        self._catalogue = CatalogueDesk(
-            self._database, known, self._own.clock, preview, publish
+        database, clock = self._database, self._own.clock
+        self._catalogue = CatalogueDesk(database, known, clock, preview, publish)
+        self._renaming = RenamingDesk(
+            database, self.desk, known, self._intake.directory, clock, preview_alias
         )
         app.include_router(all_of(site.router(), everybody()))
         for pages in (
             quarantine_pages(site, guard, self.desk, known, audit),
             source_pages(site, guard, self.qualities),
             CataloguePages(site, guard, self._catalogue, known, audit).router(),
+            RenamingPages(site, guard, self._renaming, known, audit).router(),
         ):
             app.include_router(pages)
 
@@ -83,6 +96,13 @@ class PortalWeb:
         if self._catalogue is None:
             raise RuntimeError("not mounted")
         return self._catalogue
+
+    @property
+    def renaming(self) -> RenamingDesk:
+        """Where aliases are corrected; there is one once the pages are mounted."""
+        if self._renaming is None:
+            raise RuntimeError("not mounted")
+        return self._renaming
 
     async def prepare(self) -> None:
         """Indexes, sources, aliases."""
@@ -102,8 +122,9 @@ class PortalWeb:
         health.watch("intake fetches from portals", self.puller.keep_up())
         yield
         await self.puller.client.aclose()
-        if self._catalogue is not None:
-            await self._catalogue.stop()
+        for desk in (self._catalogue, self._renaming):
+            if desk is not None:
+                await desk.drafts.stop()
         await self.qualities.store(self.receiver.tally)
 
     async def _look(self) -> None:

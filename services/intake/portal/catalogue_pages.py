@@ -7,9 +7,10 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from msgspec import DecodeError, json
 from starlette.datastructures import FormData, UploadFile
 
-from services.intake.portal.catalogue import CatalogueDesk, DraftError
+from services.intake.portal.catalogue import CatalogueDesk
 from services.intake.portal.domain.canonical import Known
 from services.intake.portal.domain.catalogue import Reading, from_items, from_rows
+from services.intake.portal.drafts import DraftError
 from services.intake.portal.rows import SheetError, rows_of
 from services.runtime.access.guard import Guard
 from services.runtime.access.rules import access
@@ -71,7 +72,7 @@ class CataloguePages:
             status=200 if refused is None else 422,
             plans=list(plans.values()),
             plan=plans.get(plan) or next(iter(plans.values()), None),
-            drafts=await self._desk.newest(),
+            drafts=await self._desk.drafts.newest(),
             may_change=who.has(Role.REVIEWER),
             error="" if refused is None else refused.code,
             faults=[] if refused is None else refused.faults,
@@ -81,12 +82,12 @@ class CataloguePages:
     async def draft(self, request: Request) -> Response:
         """Read a file or one procedure, and begin to compute what it would move."""
         who = await self._guard.require(request, Role.REVIEWER)
-        form = await request.form(max_files=1, max_fields=20)
-        plan = str(form.get("plan", ""))
-        try:
-            number = await self._drafted(form, plan, who.subject)
-        except FormError as refused:
-            return await self._show(request, plan, refused)
+        async with request.form(max_files=1, max_fields=20) as form:
+            plan = str(form.get("plan", ""))
+            try:
+                number = await self._drafted(form, plan, who.subject)
+            except FormError as refused:
+                return await self._show(request, plan, refused)
         return RedirectResponse(f"{CATALOGUE}/drafts/{number}", 303)
 
     async def _drafted(self, form: FormData, plan: str, by: str) -> str:
@@ -104,7 +105,7 @@ class CataloguePages:
     async def draft_page(self, request: Request, number: str, error: str = "") -> Response:
         """What a draft changes, and which totals it would move."""
         who = await self._guard.require(request, *READERS)
-        found = await self._desk.find(number)
+        found = await self._desk.drafts.find(number)
         if found is None:
             words = self._site.words_for(request)
             title = words.gettext("Không có bản nháp này")

@@ -104,7 +104,9 @@ class Desk:
             return 0
         names = await self._aliases.keys_since(self._said_at)
         await self.load_aliases()
-        told = await self._receiver.review({"name": {"$in": names}})
+        affected = self._receiver.known.aliases.affected(names)
+        told = await self._receiver.review({"name": {"$in": affected}})
+        told += await self._intake.move_explained(affected)
         for kind in ("alias", "unit"):
             waiting = {"$gte": f"{kind} ", "$lt": f"{kind}!"}
             told += await self._receiver.review({"waits": waiting})

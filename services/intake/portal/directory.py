@@ -53,6 +53,11 @@ class AliasStore:
         found = self.aliases.find({}).sort("_id", 1)
         return [Alias(a["source"], a["name"], a["unit"]) for a in await found.to_list(None)]
 
+    async def find(self, source: str, name: str) -> Alias | None:
+        """What was said about a name for a source; nothing that was said for others."""
+        a = await self.aliases.find_one({"_id": f"{source} {key_of(name)}"})
+        return None if a is None else Alias(a["source"], a["name"], a["unit"])
+
     async def known(self) -> Aliases:
         """All of them, ready to be asked."""
         aliases = Aliases()

@@ -121,6 +121,7 @@ _TOOLS: tuple[Callable[..., object], ...] = (
     showing.known_fields,
     showing.value_of,
     showing.draft_error,
+    showing.draft_state,
     showing.row_fault,
     showing.job_state,
     showing.job_reason,

@@ -263,7 +263,27 @@ def value_of(words: Words, name: str, value: object) -> str:
         return words.moment(moment(value))
     if isinstance(value, bool):
         return words.gettext("có") if value else words.gettext("không")
-    return str(value)
+    return _code_words(words).get(str(value), str(value))
+
+
+def _code_words(words: Words) -> dict[str, str]:
+    """Statuses and channels."""
+    _ = words.gettext
+    return {
+        "registered": _("mới đăng ký"),
+        "accepted": _("đã tiếp nhận"),
+        "refused": _("không tiếp nhận"),
+        "processing": _("đang xử lý"),
+        "supplement": _("chờ bổ sung"),
+        "payment_due": _("chờ thanh toán"),
+        "withdrawn": _("đã rút"),
+        "suspended": _("tạm dừng"),
+        "finished": _("đã xử lý xong"),
+        "returned": _("đã trả kết quả"),
+        "online": _("trực tuyến"),
+        "counter": _("trực tiếp"),
+        "post": _("bưu chính"),
+    }
 
 
 def draft_error(words: Words, code: str) -> str:
@@ -279,7 +299,21 @@ def draft_error(words: Words, code: str) -> str:
         "lint": _("Kế hoạch với danh mục này không công bố được."),
         "not_ready": _("Bản nháp chưa tính xong, hoặc đã áp dụng."),
         "changed": _("Kế hoạch đã có phiên bản mới hơn. Hãy tạo lại bản nháp."),
+        "unit": _("Hãy chọn một đơn vị trong danh sách."),
+        "same": _("Tên này đang chỉ đúng đơn vị đó."),
+        "said": _("Trong lúc đó đã có người sửa tên này. Hãy tính thử lại."),
     }.get(code, code)
+
+
+def draft_state(words: Words, state: str) -> str:
+    """How far a draft is."""
+    _ = words.gettext
+    return {
+        "applied": _("đã áp dụng"),
+        "ready": _("chờ áp dụng"),
+        "failed": _("tính không được"),
+        "computing": _("đang tính"),
+    }[state]
 
 
 def row_fault(words: Words, fault: RowFault) -> str:
@@ -320,6 +354,10 @@ def job_reason(words: Words, job: dict[str, Any]) -> str:
     _ = words.gettext
     return {
         "columns": _("Thiếu cột bắt buộc. Hãy chỉ ra cột ở bảng dưới rồi chọn lại tệp."),
+        "headers": _(
+            "Không nhận ra hàng tiêu đề. Hãy giữ hàng tiêu đề của phần mềm một cửa; "
+            "cần có các cột sau, viết đúng như vậy."
+        ),
         "too_large": _("Tệp nén bung ra quá lớn."),
         "old_excel": _("Tệp .xls kiểu cũ không đọc được: hãy lưu thành .xlsx hoặc CSV."),
         "not_excel": _("Tệp không phải XLSX đọc được, hoặc đã hỏng."),

@@ -22,8 +22,8 @@ from services.intake.portal.rows import Row, SheetError, rows_of
 from services.intake.portal.store import DossierStore
 from services.intake.sheets.domain.columns import (
     HEADER_ROWS,
-    LEAST_RECOGNISED,
     CellFault,
+    are_headers,
     find_headers,
     is_empty,
     lacking,
@@ -92,12 +92,14 @@ class Import:
         rows = rows_of(file)
         first = list(itertools.islice(rows, HEADER_ROWS))
         at, mapped = find_headers(first, await self._sheets.mapping(self._job["source"]))
-        if len(mapped) >= LEAST_RECOGNISED:  # or it may be a row of people's names
+        known = bool(first) and are_headers(first[at], mapped)
+        if known:
             headers = [" ".join(str(cell or "").split())[:100] for cell in first[at]]
             await self._tell(headers=headers, mapped=mapped)
         missing = lacking(mapped, self._job["unit"])
         if missing:
-            await self._tell(state="failed", reason="columns", missing=missing)
+            reason = "columns" if known else "headers"
+            await self._tell(state="failed", reason=reason, missing=missing)
             return
         numbered = enumerate(itertools.chain(first[at + 1 :], rows), at + 2)
         for batch in _batches(numbered):

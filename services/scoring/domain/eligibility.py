@@ -40,9 +40,9 @@ def counted(tally: Tally, unit: str) -> Iterator[tuple[Exclusion, int]]:
     on_dossiers, on_reports = exclusion_kinds(tally.rules_of(unit))
     for month in tally.months:
         for number, rule in on_dossiers:
-            late = tally.overdue.get((number, unit, month), ())
-            causes = sorted(late)[:CAUSES_KEPT]
-            yield _exclusion(rule.code, month, causes, len(late)), rule.at_least
+            late = tally.overdue.get((number, unit, month))
+            causes = [] if late is None else late.first(CAUSES_KEPT)
+            yield _exclusion(rule.code, month, causes, len(late or ())), rule.at_least
         for report_rule in on_reports:
             days, report = report_lateness(tally, unit, month)
             facts = [] if report is None else [report]

@@ -9,6 +9,7 @@ from contracts.calendar import all_periods, last_month_of, local_date, month_of,
 from contracts.events import ExclusionLifted
 from contracts.plan import LateReport, OverdueDossiers, Plan
 from services.scoring.domain.facts import ClaimFact, Dossier, Fact
+from services.scoring.domain.overdue import Overdue
 from services.scoring.domain.rules import (
     KEYED,
     NOTHING,
@@ -143,7 +144,7 @@ class Tally:
         self._bloc = {unit.code: self.rules[unit.bloc] for unit in plan.units}
         self.cells: dict[tuple[str, str], Cell] = {}
         """(unit, month) -> counters; longer periods are pooled from their months."""
-        self.overdue: dict[tuple[int, str, str], set[str]] = {}
+        self.overdue: dict[tuple[int, str, str], Overdue] = {}
         """(exclusion rule, unit, month) -> overdue dossiers."""
         self.reports: dict[tuple[str, str], dict[str, date]] = {}
         """(unit, month) -> report -> date of receipt."""
@@ -300,7 +301,10 @@ class Tally:
         self, key: str, unit: str, due: date, rules: tuple[int, ...], sign: int
     ) -> None:
         for rule in rules:
-            late = self.overdue.setdefault((rule, unit, month_of(due)), set())
+            place = rule, unit, month_of(due)
+            late = self.overdue.get(place)
+            if late is None:
+                late = self.overdue[place] = Overdue()
             if sign > 0:
                 late.add(key)
             else:

@@ -21,7 +21,8 @@ from services.intake.portal.domain.national import HAPPENED, message_of
 
 HEADER_ROWS = 30
 """So many rows a title may stand above the headers."""
-LEAST_RECOGNISED = 3
+LEAST_RECOGNISED, LEAST_OF_WORDS = 3, 2
+"""So many known headers make a row the row of headers; fewer are enough when there are only words in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class Column:
 COLUMNS = (
     Column(
         "dossier",
-        ("ma ho so", "so ho so", "ma so ho so", "so bien nhan", "mahoso"),
+        ("ma ho so", "so ho so", "ma so ho so", "so bien nhan", "ma hs", "so hs", "mahoso"),
         required=True,
     ),
     Column(
@@ -48,7 +49,7 @@ COLUMNS = (
     Column(
         "agency",
         ("don vi xu ly", "don vi", "co quan xu ly", "co quan thuc hien", "co quan giai quyet",
-         "don vi giai quyet", "don vi thuc hien", "donvixuly"),
+         "don vi giai quyet", "don vi thuc hien", "co quan", "donvixuly"),
     ),
     Column(
         "status",
@@ -58,7 +59,7 @@ COLUMNS = (
     Column(
         "channel",
         ("hinh thuc nop", "kenh tiep nhan", "kenh thuc hien", "hinh thuc tiep nhan",
-         "hinh thuc nop ho so", "kenhthuchien"),
+         "hinh thuc nop ho so", "kenh nop", "kenhthuchien"),
     ),
     Column("submitted_at", ("ngay nop", "ngay nop ho so", "ngaynophoso")),
     Column(
@@ -70,7 +71,7 @@ COLUMNS = (
     Column(
         "due_at",
         ("ngay hen tra", "han tra", "ngay hen tra ket qua", "han xu ly", "han giai quyet",
-         "thoi han giai quyet", "ngayhentra"),
+         "thoi han giai quyet", "hen tra", "ngayhentra"),
     ),
     Column(
         "finished_at",
@@ -189,6 +190,12 @@ def find_headers(
         if len(found) > len(best[1]):
             best = number, found
     return best
+
+
+def are_headers(cells: Sequence[object], mapped: Mapped) -> bool:
+    """Whether a row is surely the row of headers: only that is kept and shown, for any other may name people."""
+    has_figures = any(letter.isdigit() for cell in cells for letter in str(cell or ""))
+    return len(mapped) >= (LEAST_RECOGNISED if has_figures else LEAST_OF_WORDS)
 
 
 def lacking(mapped: Mapped, unit: str | None) -> list[str]:
