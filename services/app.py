@@ -47,6 +47,7 @@ from services.runtime.logging import configure, get_logger
 from services.runtime.process import serve, settle
 from services.runtime.resources import Resources, resources
 from services.runtime.settings import Settings
+from services.runtime.web.compression import compressed
 from services.runtime.web.headers import SafeHeaders, add_missing
 from services.runtime.web.navigation import Navigation, NavLink
 from services.runtime.web.site import Site, answer_errors_with_pages
@@ -128,7 +129,7 @@ class Front:
     def __init__(self, app: FastAPI, refusals: Refusals) -> None:
         self.app = app
         self.entrance = Entrance(app, refusals.answer)
-        self._inside = SafeHeaders(self.entrance)
+        self._inside = SafeHeaders(compressed(self.entrance))
         self._refusals = refusals
         refusals.mount(app)
         self.doors: dict[str, Endpoint] = {}
