@@ -2,9 +2,7 @@
 
 import asyncio
 import hashlib
-import multiprocessing
 from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from typing import TypeVar
 
 from contracts.calendar import local_date, month_of
@@ -20,6 +18,7 @@ from services.reports.domain.gate import Elsewhere
 from services.reports.domain.record import Proof, Record
 from services.reports.render.package import software
 from services.runtime import mongo
+from services.runtime.helper import in_own_process
 from services.runtime.journal import Journal
 from services.runtime.resources import Resources, resources
 from services.runtime.settings import Settings
@@ -32,9 +31,7 @@ Read = TypeVar("Read")
 
 async def prove(settings: Settings, frozen: PeriodFrozen) -> Proof:
     """Recompute in a process of its own."""
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(pool, _prove, settings, frozen)
+    return await in_own_process(_prove, settings, frozen)
 
 
 def _prove(settings: Settings, frozen: PeriodFrozen) -> Proof:

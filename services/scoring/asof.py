@@ -1,8 +1,6 @@
 """Standings as of a past instant or position: the packs up to there, folded anew in a process of its own."""
 
 import asyncio
-import multiprocessing
-import os
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -16,6 +14,7 @@ from contracts.calendar import local_date
 from contracts.events import PlanPublished
 from contracts.plan import Plan
 from contracts.streams import INDICATOR, PLAN
+from services.runtime.helper import helper
 from services.runtime.journal import Extent, Journal
 from services.runtime.mongo import Document
 from services.runtime.resources import Resources, resources
@@ -224,8 +223,7 @@ class PastBoards:
         self, stop: Stop, candidate: Plan | None, retelling: Retelling | None
     ) -> Rows:
         if self._pool is None:
-            spawning = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(1, spawning, os.nice, (NICENESS,))
+            self._pool = helper(NICENESS)
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(
             self._pool, fold_until, self._settings, stop, candidate, retelling

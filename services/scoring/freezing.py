@@ -6,9 +6,7 @@ it says follows from that and from the journal, so a crash at any point, or a se
 
 import asyncio
 import hashlib
-import multiprocessing
 from collections.abc import Mapping
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from datetime import datetime
 
@@ -27,6 +25,7 @@ from contracts.packages import (
 from contracts.plan import Plan, in_force
 from contracts.streams import FREEZE, INDICATOR, PLAN, SUBMISSION
 from services.runtime.clock import Clock, wall_milliseconds
+from services.runtime.helper import in_own_process
 from services.runtime.journal import Journal, JournalUnavailableError
 from services.runtime.logging import get_logger
 from services.runtime.mongo import Collection, Document
@@ -154,16 +153,10 @@ class Freezer:
     async def _make(self, asked: Document) -> None:
         event_id = f"{asked['_id']}:1"
         if event_id not in {one.id for one in await frozen_periods(self._journal)}:
-            line = await _in_own_process(self._settings, asked)
+            line = await in_own_process(freeze, self._settings, asked)
             await self._journal.append(FREEZE.name, 0, [line], (asked["plan"],))
             log.info("period frozen", plan=asked["plan"], period=asked["period"])
         await self._closings.made(asked["_id"], event_id)
-
-
-async def _in_own_process(settings: Settings, asked: Document) -> bytes:
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(pool, freeze, settings, asked)
 
 
 def freeze(settings: Settings, asked: Document) -> bytes:
