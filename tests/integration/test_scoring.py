@@ -155,7 +155,7 @@ async def test_an_open_dossier_falls_overdue_when_the_simulated_day_ends(
 async def test_a_stand_by_folds_along_and_speaks_when_the_other_worker_falls_silent(
     own: Resources,
 ) -> None:
-    settings = scoring_settings(own.settings, lease_seconds=1.2)
+    settings = scoring_settings(own.settings, lease_seconds=8)
     marks = own.client[own.settings.database_prefix + "scoring"]["marks"]
     rows = own.client[own.settings.database_prefix + "scoring"]["standings"]
 
@@ -178,7 +178,10 @@ async def test_a_stand_by_folds_along_and_speaks_when_the_other_worker_falls_sil
         before = total(leader)
         holder = await mark("lease", "holder")
         beat = await mark("heartbeat", "position")
-        await first.stop()  # no word of it: as if killed
+        await first.stop()  # no word of it: as if killed, and its time passes
+        await marks.update_one(
+            {"_id": "lease"}, {"$set": {"until": datetime(1970, 1, 1, tzinfo=UTC)}}
+        )
         lines = [line(f"after{n}", channel="counter") for n in range(30)]
         await own.journal.append("indicator", 0, lines)
 
