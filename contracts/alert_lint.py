@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
+from contracts.faults import Fault
 from contracts.plan import AlertRule, Alerts, Plan, Watched
 
 BLANK = re.compile(r"\{([^{}]*)\}")
@@ -37,54 +38,61 @@ DATED: frozenset[Watched] = frozenset(
 """What has a due date, and so needs a `when`."""
 
 
-def lint_alerts(plan: Plan) -> Iterator[str]:
+def lint_alerts(plan: Plan) -> Iterator[Fault]:
     """What is wrong with the plan's alerts, one sentence a fault."""
     if plan.alerts is None:
         return
     for code, times in Counter(rule.code for rule in plan.alerts.rules).items():
         if times > 1:
-            yield f"alert {code} is defined twice"
+            yield Fault.of("alert {} is defined twice", code)
     for rule in plan.alerts.rules:
-        yield from (f"alert {rule.code}: {fault}" for fault in _lint_rule(plan, rule))
-    yield from (f"alerts: {fault}" for fault in _lint_hours(plan.alerts))
+        yield from (
+            Fault.of("alert {}: {}", rule.code, fault) for fault in _lint_rule(plan, rule)
+        )
+    yield from (Fault.of("alerts: {}", fault) for fault in _lint_hours(plan.alerts))
 
 
-def _lint_rule(plan: Plan, rule: AlertRule) -> Iterator[str]:
+def _lint_rule(plan: Plan, rule: AlertRule) -> Iterator[Fault]:
     yield from _lint_when(rule)
     known = {deadline.code for deadline in plan.deadlines}
     if (rule.watch == "deadline_due") != (rule.deadline is not None):
-        yield "`deadline:` belongs to `deadline_due`, and only to it"
+        yield Fault.of("`deadline:` belongs to `deadline_due`, and only to it")
     if rule.deadline is not None and rule.deadline not in known:
-        yield f"there is no deadline {rule.deadline!r}"
+        yield Fault.of("there is no deadline {!r}", rule.deadline)
     if (rule.watch == "item_reviewed") != bool(rule.decisions):
-        yield "`decisions:` belongs to `item_reviewed`, and only to it"
+        yield Fault.of("`decisions:` belongs to `item_reviewed`, and only to it")
     if not rule.clause.strip():
-        yield "cites no clause"
+        yield Fault.of("cites no clause")
     yield from _lint_words(rule)
 
 
-def _lint_when(rule: AlertRule) -> Iterator[str]:
+def _lint_when(rule: AlertRule) -> Iterator[Fault]:
     if (rule.watch in DATED) != (rule.when is not None):
-        yield f"`when:` belongs to {', '.join(sorted(DATED))}, and only to them"
+        yield Fault.of("`when:` belongs to {}, and only to them", ", ".join(sorted(DATED)))
     when = rule.when
     if when is not None and (when.working_days_before is None) == (when.days_after is None):
-        yield "`when:` needs either `working_days_before:` or `days_after:`"
+        yield Fault.of("`when:` needs either `working_days_before:` or `days_after:`")
     if rule.watch == "review_waiting" and when is not None and when.days_after is None:
-        yield "waiting is counted in `days_after:`"
+        yield Fault.of("waiting is counted in `days_after:`")
 
 
-def _lint_words(rule: AlertRule) -> Iterator[str]:
+def _lint_words(rule: AlertRule) -> Iterator[Fault]:
     allowed = EVERYWHERE | BLANKS[rule.watch]
     for key in ("title", "fact", "todo"):
         text = getattr(rule, key)
         for words in (text.vi, text.en):
             if wrong := sorted(set(BLANK.findall(words)) - allowed):
-                yield f"{key}: nothing fills {{{wrong[0]}}}; there is {', '.join(sorted(allowed))}"
+                yield Fault.of(
+                    "{}: nothing fills {{{}}}; there is {}",
+                    key,
+                    wrong[0],
+                    ", ".join(sorted(allowed)),
+                )
 
 
-def _lint_hours(alerts: Alerts) -> Iterator[str]:
+def _lint_hours(alerts: Alerts) -> Iterator[Fault]:
     if alerts.work_from >= alerts.work_to:
-        yield f"work_to {alerts.work_to} is not after work_from {alerts.work_from}"
+        yield Fault.of("work_to {} is not after work_from {}", alerts.work_to, alerts.work_from)
     for code, times in Counter(alerts.chain).items():
         if times > 1:
-            yield f"{code} stands twice in the chain"
+            yield Fault.of("{} stands twice in the chain", code)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from contracts.faults import Fault
 from contracts.plan import Plan
 from contracts.wire import from_line, to_line
 from services.intake.application import Directory, moved_under
@@ -31,7 +32,7 @@ from services.scoring.turns import BusyError
 BUSY_SECONDS = 1
 
 
-def candidate_of(current: Plan, files: dict[str, bytes]) -> Plan | list[str]:
+def candidate_of(current: Plan, files: dict[str, bytes]) -> Plan | list[Fault]:
     """The plan in force with what the files give in place of its own, as the next version; or every fault.
 
     One file with `catalogue:` alone is a corrected catalogue; all the files of a plan are a whole new plan.
@@ -40,7 +41,7 @@ def candidate_of(current: Plan, files: dict[str, bytes]) -> Plan | list[str]:
         try:
             return _read(current, files, Path(folder))
         except PlanFileError as error:
-            return [fault.replace(f"{folder}/", "") for fault in error.faults]
+            return [fault.without(f"{folder}/") for fault in error.faults]
 
 
 def _read(current: Plan, files: dict[str, bytes], folder: Path) -> Plan:
@@ -48,7 +49,7 @@ def _read(current: Plan, files: dict[str, bytes], folder: Path) -> Plan:
     for name, content in files.items():
         path = folder / Path(name).name
         if path.suffix not in SUFFIXES:
-            raise PlanFileError([f"{path.name}: not one of {', '.join(SUFFIXES)}"])
+            raise PlanFileError([Fault.of("{}: not one of {}", path.name, ", ".join(SUFFIXES))])
         path.write_bytes(content)
         paths.append(path)
     given = {key for path in paths for key in keys_of(path)}
@@ -57,7 +58,9 @@ def _read(current: Plan, files: dict[str, bytes], folder: Path) -> Plan:
     rest.write_text(json.dumps({k: v for k, v in base.items() if k not in given}))
     found = read_plan([*paths, rest])
     if (found.id, found.version > current.version) != (current.id, True):
-        raise PlanFileError([f"expected id {current.id} and a version above {current.version}"])
+        raise PlanFileError(
+            [Fault.of("expected id {} and a version above {}", current.id, current.version)]
+        )
     return found
 
 

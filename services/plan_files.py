@@ -7,9 +7,9 @@ A plan may be one file or several, in YAML or JSON; their top-level keys togethe
 import difflib
 import json
 import re
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 from pathlib import Path
 
 import yaml
@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from contracts import plan as models
+from contracts.faults import Fault
 from contracts.plan import Plan
 from contracts.plan_lint import lint
 
@@ -28,7 +29,7 @@ Place = tuple[str | int, ...]
 class PlanFileError(Exception):
     """The files make no plan that may be published; `faults` says why, one sentence each."""
 
-    def __init__(self, faults: list[str]) -> None:
+    def __init__(self, faults: list[Fault]) -> None:
         super().__init__("\n".join(faults))
         self.faults = faults
 
@@ -71,14 +72,16 @@ class _Source:
 def _files(paths: Sequence[Path]) -> Iterator[Path]:
     """The files themselves, and the plan files of each folder in order of their names."""
     if not paths:
-        raise PlanFileError(["no plan file was named"])
+        raise PlanFileError([Fault.of("no plan file was named")])
     for path in paths:
         if not path.is_dir():
             yield path
             continue
         found = sorted(file for file in path.iterdir() if file.suffix in SUFFIXES)
         if not found:
-            raise PlanFileError([f"{path}: the folder holds no {', '.join(SUFFIXES)} file"])
+            raise PlanFileError(
+                [Fault.of("{}: the folder holds no {} file", path, ", ".join(SUFFIXES))]
+            )
         yield from found
 
 
@@ -86,18 +89,22 @@ def _read_file(path: Path) -> _Source:
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
-        raise PlanFileError([f"{path}: the file is not UTF-8 text"]) from None
+        raise PlanFileError([Fault.of("{}: the file is not UTF-8 text", path)]) from None
     except OSError as error:
-        raise PlanFileError([f"{path}: cannot be read: {error.strerror}"]) from None
+        raise PlanFileError(
+            [Fault.of("{}: cannot be read: {}", path, error.strerror)]
+        ) from None
     source = _Source()
     try:
         content = _from_json(text) if path.suffix == ".json" else _from_yaml(text, source.lines)
     except (yaml.YAMLError, ValueError) as error:
-        raise PlanFileError([f"{path}: {_syntax(error)}"]) from None
+        raise PlanFileError([Fault.of("{}: {}", path, _syntax(error))]) from None
     except RecursionError:
-        raise PlanFileError([f"{path}: is nested too deeply"]) from None
+        raise PlanFileError([Fault.of("{}: is nested too deeply", path)]) from None
     if not isinstance(content, dict):
-        raise PlanFileError([f"{path}: found {_shown(content)}, expected keys and values"])
+        raise PlanFileError(
+            [Fault.of("{}: found {}, expected keys and values", path, _shown(content))]
+        )
     source.content.update(content)
     source.files.update(dict.fromkeys(content, path))
     return source
@@ -108,7 +115,8 @@ def _merge(sources: list[_Source]) -> _Source:
     for source in sources:
         for key, file in source.files.items():
             if key in whole.files:
-                faults.append(f"{key}: is given both in {whole.files[key]} and in {file}")
+                first = whole.files[key]
+                faults.append(Fault.of("{}: is given both in {} and in {}", key, first, file))
         whole.content.update(source.content)
         whole.files.update(source.files)
         whole.lines.update(source.lines)
@@ -117,12 +125,14 @@ def _merge(sources: list[_Source]) -> _Source:
     return whole
 
 
-def _syntax(error: Exception) -> str:
+def _syntax(error: Exception) -> Fault:
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
-        return f"line {error.problem_mark.line + 1}: {error.problem or error.context}"
+        line = error.problem_mark.line + 1
+        return Fault.of("line {}: {}", line, error.problem or error.context)
     if isinstance(error, json.JSONDecodeError):
-        return f"line {error.lineno}: {error.msg}"
-    return str(error)
+        return Fault.of("line {}: {}", error.lineno, error.msg)
+    known = next((said for said in error.args if isinstance(said, Fault)), None)
+    return known or Fault.of("{}", error)
 
 
 def _from_json(text: str) -> object:
@@ -135,7 +145,7 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len(content) < len(pairs):
         keys = [key for key, _ in pairs]
         twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"key {twice!r} is given twice in one object")
+        raise ValueError(Fault.of("key {!r} is given twice in one object", twice))
     return content
 
 
@@ -149,7 +159,7 @@ class _Loader(yaml.SafeLoader):
         if self.check_event(yaml.AliasEvent):
             mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
             raise yaml.MarkedYAMLError(
-                problem="write the value out, not `*`", problem_mark=mark
+                problem=Fault.of("write the value out, not `*`"), problem_mark=mark
             )
         return super().compose_node(parent, index)
 
@@ -182,7 +192,7 @@ def _plain(loader: _Loader, node: yaml.Node, place: Place, lines: dict[Place, in
         content: dict[str, object] = {}
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode) or key.value in content:
-                problem = f"key {key.value!r} is given twice, or is not plain text"
+                problem = Fault.of("key {!r} is given twice, or is not plain text", key.value)
                 raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
             content[key.value] = _plain(loader, value, (*place, key.value), lines)
             lines[(*place, key.value)] = key.start_mark.line + 1
@@ -197,9 +207,9 @@ def _scalar(loader: _Loader, node: yaml.Node) -> object:
     return value
 
 
-def _sentences(error: ValidationError, source: _Source) -> Iterator[str]:
+def _sentences(error: ValidationError, source: _Source) -> Iterator[Fault]:
     """One sentence for each faulty place, in the order of the files."""
-    wanted: dict[Place, list[str]] = {}
+    wanted: dict[Place, list[Fault]] = {}
     for fault in error.errors(include_url=False):
         place = _place(fault, source.content)
         expected = wanted.setdefault(place, [])
@@ -207,8 +217,15 @@ def _sentences(error: ValidationError, source: _Source) -> Iterator[str]:
             expected.append(words)
     for place, expected in wanted.items():
         known, found = _look(source.content, place)
-        what = f"found {_shown(found)}, expected" if known else "is missing; expected"
-        yield f"{_where(place, source)}: {what} {' or '.join(expected)}"
+        where, any_of = _where(place, source), reduce(_either, expected)
+        if known:
+            yield Fault.of("{}: found {}, expected {}", where, _shown(found), any_of)
+        else:
+            yield Fault.of("{}: is missing; expected {}", where, any_of)
+
+
+def _either(one: Fault, other: Fault) -> Fault:
+    return Fault.of("{} or {}", one, other)
 
 
 def _place(fault: ErrorDetails, content: object) -> Place:
@@ -239,17 +256,19 @@ def _look(content: object, place: Place) -> tuple[bool, object]:
     return True, content
 
 
-def _where(place: Place, source: _Source) -> str:
+def _where(place: Place, source: _Source) -> Fault:
     """File, line and dotted path: `plan.yaml, line 12, blocs[0 commune].scale`."""
     file = source.files.get(str(place[0])) if place else None
     if file is None:
-        names = ", ".join(sorted({str(path) for path in source.files.values()})) or "the plan"
-        return f"{names}: {_dotted(place, source.content)}"
+        names = ", ".join(sorted({str(path) for path in source.files.values()}))
+        return Fault.of("{}: {}", names or Fault.of("the plan"), _dotted(place, source.content))
     above = next(
         (place[:n] for n in range(len(place), 0, -1) if place[:n] in source.lines), None
     )
-    line = f", line {source.lines[above]}" if above else ""
-    return f"{file}{line}, {_dotted(place, source.content)}"
+    dotted = _dotted(place, source.content)
+    if above is None:
+        return Fault.of("{}, {}", file, dotted)
+    return Fault.of("{}, line {}, {}", file, source.lines[above], dotted)
 
 
 def _dotted(place: Place, content: object) -> str:
@@ -264,7 +283,7 @@ def _dotted(place: Place, content: object) -> str:
     return words
 
 
-def _expected(fault: ErrorDetails) -> str:
+def _expected(fault: ErrorDetails) -> Fault:
     """What pydantic wanted, in plain words."""
     context = fault.get("ctx", {})
     words = _EXPECTED.get(fault["type"])
@@ -273,51 +292,54 @@ def _expected(fault: ErrorDetails) -> str:
     if fault["type"] == "model_type":
         return _keys_of(str(context["class_name"]))
     if words is None:
-        return f"otherwise ({fault['msg']})"
-    return words.format_map(defaultdict(str, context))
+        return Fault.of("otherwise ({})", fault["msg"])
+    template, *names = words
+    return Fault.of(template, *(context.get(name, "") for name in names))
 
 
-_EXPECTED = {
-    "missing": "a value here",
-    "string_type": "text; write it in quotes",
-    "string_pattern_mismatch": "a code of letters, digits, `.`, `_` and `-`",
-    "string_too_short": "some text",
-    "bool_type": "true or false",
-    "bool_parsing": "true or false",
-    "int_type": "a whole number",
-    "int_parsing": "a whole number",
-    "int_from_float": "a whole number",
-    "decimal_type": "a number",
-    "decimal_parsing": "a number",
-    "decimal_max_digits": "at most {max_digits} digits",
-    "decimal_max_places": "at most {decimal_places} decimals",
-    "date_type": "a date such as 2023-06-01",
-    "date_parsing": "a date such as 2023-06-01",
-    "date_from_datetime_parsing": "a date such as 2023-06-01",
-    "list_type": "a list",
-    "dict_type": "keys and values",
-    "too_short": "at least {min_length} entry",
-    "literal_error": "{expected}",
-    "union_tag_invalid": "one of {expected_tags}",
-    "union_tag_not_found": "a `kind:` among its keys",
-    "none_required": "nothing",
-    "greater_than": "more than {gt}",
-    "greater_than_equal": "at least {ge}",
-    "less_than": "less than {lt}",
-    "less_than_equal": "at most {le}",
+_EXPECTED: Mapping[str, tuple[str, ...]] = {
+    "missing": ("a value here",),
+    "string_type": ("text; write it in quotes",),
+    "string_pattern_mismatch": ("a code of letters, digits, `.`, `_` and `-`",),
+    "string_too_short": ("some text",),
+    "bool_type": ("true or false",),
+    "bool_parsing": ("true or false",),
+    "int_type": ("a whole number",),
+    "int_parsing": ("a whole number",),
+    "int_from_float": ("a whole number",),
+    "decimal_type": ("a number",),
+    "decimal_parsing": ("a number",),
+    "decimal_max_digits": ("at most {} digits", "max_digits"),
+    "decimal_max_places": ("at most {} decimals", "decimal_places"),
+    "date_type": ("a date such as 2023-06-01",),
+    "date_parsing": ("a date such as 2023-06-01",),
+    "date_from_datetime_parsing": ("a date such as 2023-06-01",),
+    "list_type": ("a list",),
+    "dict_type": ("keys and values",),
+    "too_short": ("at least {} entry", "min_length"),
+    "literal_error": ("{}", "expected"),
+    "union_tag_invalid": ("one of {}", "expected_tags"),
+    "union_tag_not_found": ("a `kind:` among its keys",),
+    "none_required": ("nothing",),
+    "greater_than": ("more than {}", "gt"),
+    "greater_than_equal": ("at least {}", "ge"),
+    "less_than": ("less than {}", "lt"),
+    "less_than_equal": ("at most {}", "le"),
 }
 
 
-def _known_key(loc: Place) -> str:
+def _known_key(loc: Place) -> Fault:
     """A refusal of a key that no plan has, with the one that was probably meant."""
     keys = _KEYS if len(loc) > 1 else list(Plan.model_fields)
     near = difflib.get_close_matches(str(loc[-1]), keys, n=1)
-    return f"no such key; did you mean `{near[0]}`?" if near else "no such key here"
+    if near:
+        return Fault.of("no such key; did you mean `{}`?", near[0])
+    return Fault.of("no such key here")
 
 
-def _keys_of(name: str) -> str:
+def _keys_of(name: str) -> Fault:
     required = [key for key, given in _MODELS[name].model_fields.items() if given.is_required()]
-    return "keys " + ", ".join(f"`{key}:`" for key in required)
+    return Fault.of("keys {}", ", ".join(f"`{key}:`" for key in required))
 
 
 _MODELS = {
@@ -328,18 +350,18 @@ _MODELS = {
 _KEYS = sorted({key for model in _MODELS.values() for key in model.model_fields})
 
 
-def _shown(value: object) -> str:
+def _shown(value: object) -> Fault:
     """The value as it would stand in JSON, cut short."""
     match value:
         case None:
-            return "nothing"
+            return Fault.of("nothing")
         case dict():
-            return "keys and values"
+            return Fault.of("keys and values")
         case list():
-            return f"a list of {len(value)}"
+            return Fault.of("a list of {}", len(value))
         case _:
             text = json.dumps(value, ensure_ascii=False)
-            return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+            return Fault.of("{}", text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…")
 
 
 _LONGEST = 60

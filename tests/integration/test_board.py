@@ -423,8 +423,15 @@ async def test_a_change_is_previewed_for_every_unit_and_published_with_number_an
     staff = await make_person(own, {Role.REVIEWER: []})
     async with client_in(web, staff) as office:
         was = await points(office)
-        wrong = await office.post("/preview", files={"files": ("p.json", b'{"units": 1}')})
-        assert (wrong.status_code, "units" in wrong.text) == (422, True)
+        broken = {"files": ("p.json", b'{"units": 1}')}
+        wrong = await office.post("/preview", files=broken)
+        assert (wrong.status_code, "p.json, units: gặp 1, cần một danh sách" in wrong.text) == (
+            422,
+            True,
+        )
+        english = {"accept-language": "en"}
+        wrong = await office.post("/preview", files=broken, headers=english)
+        assert "p.json, units: found 1, expected a list" in wrong.text
         none = await office.post("/preview", files={"files": ("p.txt", b"x")})
         assert none.status_code == 422
         made = await office.post("/preview", files={"files": ("p.json", doubled_quota())})

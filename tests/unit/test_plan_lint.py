@@ -14,6 +14,7 @@ from contracts.events import (
     FeedbackRecorded,
     ItemRecorded,
 )
+from contracts.faults import Fault
 from contracts.plan import Plan
 from contracts.plan_lint import FIELDS, lint
 from services.plan_files import PlanFileError, read_plan
@@ -149,7 +150,7 @@ SOUND: Content = {
 }
 
 
-def faults_of(change: Callable[[Content], object] | None = None) -> list[str]:
+def faults_of(change: Callable[[Content], object] | None = None) -> list[Fault]:
     content = deepcopy(SOUND)
     if change is not None:
         change(content)
@@ -320,7 +321,7 @@ def write(folder: Path, **files: str) -> Path:
     return folder
 
 
-def refusal(path: Path | list[Path]) -> list[str]:
+def refusal(path: Path | list[Path]) -> list[Fault]:
     with pytest.raises(PlanFileError) as caught:
         read_plan(path)
     assert str(caught.value) == "\n".join(caught.value.faults)

@@ -1,5 +1,6 @@
 """`/review/catalogue`: the procedures, a draft of a change, what it moves, applying it."""
 
+from collections.abc import Sequence
 from datetime import date
 
 from fastapi import APIRouter, Request
@@ -16,6 +17,7 @@ from services.runtime.access.guard import Guard
 from services.runtime.access.rules import access
 from services.runtime.audit import Audit
 from services.runtime.auth import Role
+from services.runtime.web.plan_words import plan_fault
 from services.runtime.web.site import Site
 
 CATALOGUE = "/review/catalogue"
@@ -31,7 +33,7 @@ class FormError(Exception):
     def __init__(self, code: str, reading: Reading | None = None) -> None:
         super().__init__(code)
         self.code = code
-        self.faults: list[str] = []
+        self.faults: Sequence[str] = []
         self.row_faults = [] if reading is None else reading.faults[:SHOWN_FAULTS]
 
 
@@ -65,7 +67,7 @@ class CataloguePages:
         self, request: Request, plan: str, refused: FormError | None = None
     ) -> Response:
         who = await self._guard.require(request, *READERS)
-        plans = self._known.plans
+        plans, lang = self._known.plans, self._site.words_for(request).lang
         return self._site.page(
             request,
             "catalogue.html",
@@ -75,7 +77,7 @@ class CataloguePages:
             drafts=await self._desk.drafts.newest(),
             may_change=who.has(Role.REVIEWER),
             error="" if refused is None else refused.code,
-            faults=[] if refused is None else refused.faults,
+            faults=[plan_fault(lang, one) for one in refused.faults] if refused else [],
             row_faults=[] if refused is None else refused.row_faults,
         )
 

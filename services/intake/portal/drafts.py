@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict
 from datetime import timedelta
 
@@ -20,10 +20,10 @@ SHOWN = 10
 class DraftError(Exception):
     """A draft cannot be made or applied; `faults` says why."""
 
-    def __init__(self, code: str, faults: list[str] | None = None) -> None:
+    def __init__(self, code: str, faults: Sequence[str] = ()) -> None:
         super().__init__(code)
         self.code = code
-        self.faults = faults or []
+        self.faults = faults
 
 
 Moving = Callable[[], Awaitable[list[Move]]]

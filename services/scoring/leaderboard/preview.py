@@ -1,7 +1,7 @@
 """A change of the rules against live data: every unit before and after, then published or discarded."""
 
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,7 +16,7 @@ from services.scoring.leaderboard.links import default_period
 
 Publish = Callable[[Plan], Awaitable[str | None]]
 """Publishes a plan version; the sentence that says why not, or None."""
-ReadCandidate = Callable[[Plan, dict[str, bytes]], Plan | list[str]]
+ReadCandidate = Callable[[Plan, dict[str, bytes]], Plan | Sequence[str]]
 """(the rules in force, files by name) -> the changed rules, or every fault as a sentence."""
 
 

@@ -1,5 +1,6 @@
 """The pages of a rule change: hand in, look, publish or discard."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -10,6 +11,7 @@ from contracts.plan import Plan
 from services.runtime.access.rules import access
 from services.runtime.audit import Audit
 from services.runtime.auth import Role
+from services.runtime.web.plan_words import plan_fault
 from services.runtime.web.site import Site
 from services.scoring.leaderboard.audience import Audience
 from services.scoring.leaderboard.failures import busy, no_board
@@ -62,19 +64,20 @@ class PreviewDesk:
         return await self._form(request, plan, [])
 
     async def _form(
-        self, request: Request, plan: str | None, faults: list[str]
+        self, request: Request, plan: str | None, faults: Sequence[str]
     ) -> HTMLResponse:
         known = self._audience.live.plans()
         chosen = self._audience.live.plan(plan or (known[0].id if known else ""))
         if chosen is None:
             return no_board(self._site, request)
+        words = self._site.words_for(request)
         return self._site.page(
             request,
             "preview_form.html",
             status=422 if faults else 200,
             plan=chosen,
             latest=await self._previews.latest(),
-            faults=faults[:FAULTS_SHOWN],
+            faults=[plan_fault(words.lang, fault) for fault in faults[:FAULTS_SHOWN]],
         )
 
     async def hand_in(self, request: Request, plan: str | None = None) -> Response:
@@ -85,7 +88,7 @@ class PreviewDesk:
         if current is None:
             return no_board(self._site, request)
         read = await self._candidate(request, current)
-        if isinstance(read, list):
+        if not isinstance(read, Plan):
             return await self._form(request, current.id, read)
         try:
             number = await self._previews.make(current, read, principal.subject)
@@ -93,7 +96,7 @@ class PreviewDesk:
             return busy(self._site, request, refused)
         return RedirectResponse(f"/preview/{number}", 303)
 
-    async def _candidate(self, request: Request, current: Plan) -> Plan | list[str]:
+    async def _candidate(self, request: Request, current: Plan) -> Plan | Sequence[str]:
         words = self._site.words_for(request)
         too_much = [words.gettext("Tối đa 8 tệp và 4 MiB.")]
         if int(request.headers.get("content-length") or 0) > MOST_BYTES:

@@ -172,7 +172,7 @@ def _with_history(before: Procedure, new: Procedure, since: date | None) -> Proc
     return new.model_copy(update={"history": history, "title": new.title or before.title})
 
 
-def drafted(plan: Plan, catalogue: list[Procedure]) -> tuple[Plan, list[str]]:
+def drafted(plan: Plan, catalogue: list[Procedure]) -> tuple[Plan, Sequence[str]]:
     """(the next version of the plan with this catalogue, what the linter has against it)."""
     draft = plan.model_copy(update={"catalogue": catalogue, "version": plan.version + 1})
     return draft, lint(draft)
