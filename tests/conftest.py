@@ -1,5 +1,6 @@
 """Fixtures that all tests share."""
 
+import os
 import signal
 from collections.abc import Iterator
 
@@ -20,3 +21,14 @@ def _a_dead_loop_fails_its_test() -> Iterator[None]:
     before = signal.signal(signal.SIGTERM, failed)
     yield
     signal.signal(signal.SIGTERM, before)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Tests of a group share a running system; scattered over workers, each would start its own, unseen."""
+    scattered = [
+        item.nodeid
+        for item in session.items
+        if item.get_closest_marker("xdist_group") and "@" not in item.nodeid
+    ]
+    if "PYTEST_XDIST_WORKER" in os.environ and scattered:
+        raise pytest.UsageError(f"groups are not in effect (--dist loadgroup): {scattered[0]}")
