@@ -417,12 +417,11 @@ def doubled_quota() -> bytes:
     return json.dumps({"blocs": blocs}).encode()
 
 
-async def test_a_change_is_previewed_for_every_unit_and_published_with_number_and_reason(
+async def test_what_is_wrong_with_a_plan_is_said_in_the_readers_language(
     web: Front, own: Resources
 ) -> None:
     staff = await make_person(own, {Role.REVIEWER: []})
     async with client_in(web, staff) as office:
-        was = await points(office)
         broken = {"files": ("p.json", b'{"units": 1}')}
         wrong = await office.post("/preview", files=broken)
         assert (wrong.status_code, "p.json, units: gặp 1, cần một danh sách" in wrong.text) == (
@@ -434,6 +433,14 @@ async def test_a_change_is_previewed_for_every_unit_and_published_with_number_an
         assert "p.json, units: found 1, expected a list" in wrong.text
         none = await office.post("/preview", files={"files": ("p.txt", b"x")})
         assert none.status_code == 422
+
+
+async def test_a_change_is_previewed_for_every_unit_and_published_with_number_and_reason(
+    web: Front, own: Resources
+) -> None:
+    staff = await make_person(own, {Role.REVIEWER: []})
+    async with client_in(web, staff) as office:
+        was = await points(office)
         made = await office.post("/preview", files={"files": ("p.json", doubled_quota())})
         assert made.status_code == 303
         address = made.headers["location"]
