@@ -9,6 +9,7 @@ import pytest
 from tests.support.databases import databases, settings
 
 __all__ = ["databases", "settings"]
+LONGEST_IN_A_NAME = 120
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -32,3 +33,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     ]
     if "PYTEST_XDIST_WORKER" in os.environ and scattered:
         raise pytest.UsageError(f"groups are not in effect (--dist loadgroup): {scattered[0]}")
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Long values are files and tokens, which each worker makes anew: the name must not hold them."""
+    return argname if isinstance(val, str | bytes) and len(val) > LONGEST_IN_A_NAME else None
