@@ -23,6 +23,7 @@ from contracts.events import Change, Exclusion, UnitScored
 from contracts.plan import Bloc, Indicator, Part, Plan, Unit
 from services.plan_files import read_plan
 from services.runtime.access.guard import Guard
+from services.runtime.web.compression import compressed
 from services.runtime.web.site import Site, answer_errors_with_pages
 from services.scoring.domain.standings import ranked
 from services.scoring.leaderboard.audience import Audience
@@ -408,7 +409,10 @@ def serving(stage: Stage, port: int = 0) -> Iterator[str]:
     """The address of the running pages."""
     listener = socket.create_server(("127.0.0.1", port))
     config = uvicorn.Config(
-        sample_app(stage), log_level="error", timeout_graceful_shutdown=1, lifespan="off"
+        compressed(sample_app(stage)),
+        log_level="error",
+        timeout_graceful_shutdown=1,
+        lifespan="off",
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
