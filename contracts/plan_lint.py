@@ -218,19 +218,19 @@ def _lint_conditions(of: EventType, key: str, where: Where) -> Iterator[Fault]:
     fields = FIELDS.get(of, {})
     for name, accepted in where.items():
         if name not in fields:
-            yield Fault.of(
-                "{}: {} has no field {!r}; it has {}",
-                key,
-                of,
-                name,
-                ", ".join(fields) or "none",
-            )
+            yield _no_field(of, key, name)
             continue
         if not accepted:
             yield Fault.of("{}.{}: no value is accepted: nothing would count", key, name)
         values = fields[name]
         wrong = [value for value in accepted if values is not None and value not in values]
         yield from (Fault.of("{}.{}: is never {!r}", key, name, value) for value in wrong)
+
+
+def _no_field(of: EventType, key: str, name: str) -> Fault:
+    if of not in FIELDS:
+        return Fault.of("{}: {} has no field {!r}; it has none", key, of, name)
+    return Fault.of("{}: {} has no field {!r}; it has {}", key, of, name, ", ".join(FIELDS[of]))
 
 
 def _lint_bands(part: Part) -> Iterator[Fault]:

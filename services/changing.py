@@ -64,14 +64,14 @@ def _read(current: Plan, files: dict[str, bytes], folder: Path) -> Plan:
     return found
 
 
-def publisher(own: Resources) -> Callable[[Plan], Awaitable[str | None]]:
+def publisher(own: Resources) -> Callable[[Plan], Awaitable[Fault | None]]:
     """Publishes a plan; says in a sentence why not."""
 
-    async def publish_it(plan: Plan) -> str | None:
+    async def publish_it(plan: Plan) -> Fault | None:
         try:
             await publish(own, plan)
         except PlanConflictError as error:
-            return str(error)
+            return error.fault
         return None
 
     return publish_it

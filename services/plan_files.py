@@ -5,14 +5,11 @@ A plan may be one file or several, in YAML or JSON; their top-level keys togethe
 """
 
 import difflib
-import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from pathlib import Path
 
-import yaml
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
@@ -20,10 +17,9 @@ from contracts import plan as models
 from contracts.faults import Fault
 from contracts.plan import Plan
 from contracts.plan_lint import lint
+from services.plan_syntax import Place, SyntaxFaultError, parsed, shown
 
 SUFFIXES = (".yaml", ".yml", ".json")
-Place = tuple[str | int, ...]
-"""Where in the data: keys and list indexes from the top."""
 
 
 class PlanFileError(Exception):
@@ -96,14 +92,14 @@ def _read_file(path: Path) -> _Source:
         ) from None
     source = _Source()
     try:
-        content = _from_json(text) if path.suffix == ".json" else _from_yaml(text, source.lines)
-    except (yaml.YAMLError, ValueError) as error:
-        raise PlanFileError([Fault.of("{}: {}", path, _syntax(error))]) from None
+        content = parsed(text, source.lines, as_json=path.suffix == ".json")
+    except SyntaxFaultError as error:
+        raise PlanFileError([Fault.of("{}: {}", path, error.fault)]) from None
     except RecursionError:
         raise PlanFileError([Fault.of("{}: is nested too deeply", path)]) from None
     if not isinstance(content, dict):
         raise PlanFileError(
-            [Fault.of("{}: found {}, expected keys and values", path, _shown(content))]
+            [Fault.of("{}: found {}, expected keys and values", path, shown(content))]
         )
     source.content.update(content)
     source.files.update(dict.fromkeys(content, path))
@@ -125,88 +121,6 @@ def _merge(sources: list[_Source]) -> _Source:
     return whole
 
 
-def _syntax(error: Exception) -> Fault:
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
-        line = error.problem_mark.line + 1
-        return Fault.of("line {}: {}", line, error.problem or error.context)
-    if isinstance(error, json.JSONDecodeError):
-        return Fault.of("line {}: {}", error.lineno, error.msg)
-    known = next((said for said in error.args if isinstance(said, Fault)), None)
-    return known or Fault.of("{}", error)
-
-
-def _from_json(text: str) -> object:
-    content: object = json.loads(text, object_pairs_hook=_unique)
-    return content
-
-
-def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    content = dict(pairs)
-    if len(content) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(Fault.of("key {!r} is given twice in one object", twice))
-    return content
-
-
-class _Loader(yaml.SafeLoader):
-    """The safe loader, with the plain scalars of JSON only: `on`, `no`, `1:30` stay text."""
-
-    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - as PyYAML has it
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        """Refuses aliases: a plan is read by people, and a small file must stay small."""
-        if self.check_event(yaml.AliasEvent):
-            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
-            raise yaml.MarkedYAMLError(
-                problem=Fault.of("write the value out, not `*`"), problem_mark=mark
-            )
-        return super().compose_node(parent, index)
-
-
-_SCALARS = {
-    "bool": (r"^(true|false)$", "tf"),
-    "null": (r"^(null|~|)$", ["n", "~", ""]),
-    "int": (r"^-?(0|[1-9][0-9]*)$", "-0123456789"),
-    "float": (r"^-?(0|[1-9][0-9]*)\.[0-9]+$", "-0123456789"),
-}
-for _tag, (_pattern, _first) in _SCALARS.items():
-    _Loader.add_implicit_resolver(
-        f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), list(_first)
-    )
-
-
-def _from_yaml(text: str, lines: dict[Place, int]) -> object:
-    loader = _Loader(text)
-    try:
-        node = loader.get_single_node()
-        return None if node is None else _plain(loader, node, (), lines)
-    finally:
-        loader.dispose()
-
-
-def _plain(loader: _Loader, node: yaml.Node, place: Place, lines: dict[Place, int]) -> object:
-    """The node as plain data; notes the line of every place."""
-    lines[place] = node.start_mark.line + 1
-    if isinstance(node, yaml.MappingNode):
-        content: dict[str, object] = {}
-        for key, value in node.value:
-            if not isinstance(key, yaml.ScalarNode) or key.value in content:
-                problem = Fault.of("key {!r} is given twice, or is not plain text", key.value)
-                raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
-            content[key.value] = _plain(loader, value, (*place, key.value), lines)
-            lines[(*place, key.value)] = key.start_mark.line + 1
-        return content
-    if isinstance(node, yaml.SequenceNode):
-        return [_plain(loader, item, (*place, n), lines) for n, item in enumerate(node.value)]
-    return _scalar(loader, node)
-
-
-def _scalar(loader: _Loader, node: yaml.Node) -> object:
-    value: object = loader.construct_object(node)
-    return value
-
-
 def _sentences(error: ValidationError, source: _Source) -> Iterator[Fault]:
     """One sentence for each faulty place, in the order of the files."""
     wanted: dict[Place, list[Fault]] = {}
@@ -219,7 +133,7 @@ def _sentences(error: ValidationError, source: _Source) -> Iterator[Fault]:
         known, found = _look(source.content, place)
         where, any_of = _where(place, source), reduce(_either, expected)
         if known:
-            yield Fault.of("{}: found {}, expected {}", where, _shown(found), any_of)
+            yield Fault.of("{}: found {}, expected {}", where, shown(found), any_of)
         else:
             yield Fault.of("{}: is missing; expected {}", where, any_of)
 
@@ -291,6 +205,9 @@ def _expected(fault: ErrorDetails) -> Fault:
         return _known_key(fault["loc"])
     if fault["type"] == "model_type":
         return _keys_of(str(context["class_name"]))
+    if fault["type"] == "literal_error":
+        values = str(context["expected"]).rsplit(" or ", 1)
+        return reduce(_either, (Fault.of("{}", value) for value in values))
     if words is None:
         return Fault.of("otherwise ({})", fault["msg"])
     template, *names = words
@@ -307,6 +224,8 @@ _EXPECTED: Mapping[str, tuple[str, ...]] = {
     "int_type": ("a whole number",),
     "int_parsing": ("a whole number",),
     "int_from_float": ("a whole number",),
+    "int_parsing_size": ("a smaller number",),
+    "finite_number": ("a number",),
     "decimal_type": ("a number",),
     "decimal_parsing": ("a number",),
     "decimal_max_digits": ("at most {} digits", "max_digits"),
@@ -314,10 +233,11 @@ _EXPECTED: Mapping[str, tuple[str, ...]] = {
     "date_type": ("a date such as 2023-06-01",),
     "date_parsing": ("a date such as 2023-06-01",),
     "date_from_datetime_parsing": ("a date such as 2023-06-01",),
+    "date_from_datetime_inexact": ("a date such as 2023-06-01",),
     "list_type": ("a list",),
     "dict_type": ("keys and values",),
+    "model_attributes_type": ("keys and values",),
     "too_short": ("at least {} entry", "min_length"),
-    "literal_error": ("{}", "expected"),
     "union_tag_invalid": ("one of {}", "expected_tags"),
     "union_tag_not_found": ("a `kind:` among its keys",),
     "none_required": ("nothing",),
@@ -348,20 +268,3 @@ _MODELS = {
     if isinstance(model, type) and issubclass(model, models.Model)
 }
 _KEYS = sorted({key for model in _MODELS.values() for key in model.model_fields})
-
-
-def _shown(value: object) -> Fault:
-    """The value as it would stand in JSON, cut short."""
-    match value:
-        case None:
-            return Fault.of("nothing")
-        case dict():
-            return Fault.of("keys and values")
-        case list():
-            return Fault.of("a list of {}", len(value))
-        case _:
-            text = json.dumps(value, ensure_ascii=False)
-            return Fault.of("{}", text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…")
-
-
-_LONGEST = 60

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from contracts.events import PlanPublished
+from contracts.faults import Fault
 from contracts.plan import Plan
 from contracts.streams import PLAN
 from services.plan_files import PlanFileError, read_plan
@@ -12,7 +13,11 @@ from services.runtime.settings import Settings
 
 
 class PlanConflictError(Exception):
-    """A published version cannot be changed."""
+    """A published version cannot be changed; `fault` says which."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault)
+        self.fault = fault
 
 
 async def publish_directory(settings: Settings, path: Path) -> Plan:
@@ -43,8 +48,12 @@ async def publish(own: Resources, plan: Plan) -> bool:
         if known == plan:
             return False
         raise PlanConflictError(
-            f"version {plan.version} of {plan.id} is published and read-only; "
-            f"give the changed plan version {plan.version + 1}"
+            Fault.of(
+                "version {} of {} is published and read-only; give the changed plan version {}",
+                plan.version,
+                plan.id,
+                plan.version + 1,
+            )
         )
     event = PlanPublished(
         id=f"{plan.id}-{plan.version}", plan=plan, published_at=own.clock.now()

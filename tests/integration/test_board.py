@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import html
 import json
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
@@ -433,6 +434,55 @@ async def test_what_is_wrong_with_a_plan_is_said_in_the_readers_language(
         assert "p.json, units: found 1, expected a list" in wrong.text
         none = await office.post("/preview", files={"files": ("p.txt", b"x")})
         assert none.status_code == 422
+        assert "p.txt: không phải tệp .yaml, .yml, .json" in none.text
+
+
+SAID = {
+    "vi": [
+        "ngày kết thúc (ends_on) 2023-05-01 trước ngày bắt đầu (starts_on) 2023-06-01",
+        "đơn vị 31393 lặp lại",
+        "commune: tổng điểm là 200, thang điểm là 190",
+        "commune: X1: không dẫn điều khoản nào của kế hoạch",
+        "commune: X13: phần main: where: dossier.recorded không có trường 'chanel'; các trường có: ",
+        "commune: điều kiện không xét thi đua two-overdue-dossiers: không dẫn điều khoản nào",
+    ],
+    "en": [
+        "ends_on 2023-05-01 is before starts_on 2023-06-01",
+        "unit 31393 is listed twice",
+        "commune: points sum to 200, the scale is 190",
+        "commune: X1: cites no clause",
+        "commune: X13: part main: where: dossier.recorded has no field 'chanel'; it has ",
+        "commune: exclusion two-overdue-dossiers: cites no clause",
+    ],
+}
+
+
+def full_of_faults() -> bytes:
+    """A plan with a fault of each kind that a person would make."""
+    content = PLAN.model_dump(mode="json", include={"blocs", "units"})
+    commune = content["blocs"][0]
+    commune["scale"] = 190
+    commune["indicators"][0]["clause"] = commune["exclusions"][0]["clause"] = " "
+    x13 = next(i for i in commune["indicators"] if i["code"] == "X13")
+    x13["parts"][0]["measure"]["where"] = {"chanel": ["online"]}
+    units = [*content["units"], content["units"][0]]
+    return json.dumps(content | {"units": units, "ends_on": "2023-05-01"}).encode()
+
+
+async def test_every_fault_of_a_plan_is_said_at_once_in_the_readers_language(
+    web: Front, own: Resources
+) -> None:
+    staff = await make_person(own, {Role.REVIEWER: []})
+    async with client_in(web, staff) as office:
+        for lang, sentences in SAID.items():
+            shown = await office.post(
+                "/preview",
+                files={"files": ("p.json", full_of_faults())},
+                headers={"accept-language": lang},
+            )
+            said = html.unescape(shown.text)
+            assert shown.status_code == 422
+            assert [sentence for sentence in sentences if sentence not in said] == []
 
 
 async def test_a_change_is_previewed_for_every_unit_and_published_with_number_and_reason(
@@ -453,6 +503,8 @@ async def test_a_change_is_previewed_for_every_unit_and_published_with_number_an
         assert await points(office) == was
         lacking = await office.post(address, data={"act": "publish", "reason": "sửa mức"})
         assert (lacking.status_code, "Ghi số quyết định" in lacking.text) == (422, True)
+        other = json.dumps({"decision": "13/QĐ-UBND"}).encode()
+        rival = await office.post("/preview", files={"files": ("p.json", other)})
         decided = {"act": "publish", "reason": "sửa mức", "decision": "12/QĐ-UBND"}
         assert (await office.post(address, data=decided)).status_code == 303
 
@@ -465,6 +517,12 @@ async def test_a_change_is_previewed_for_every_unit_and_published_with_number_an
     audit = own.client[f"{own.settings.database_prefix}scoring"]["audit"]
     (entry,) = [one async for one in audit.find()]
     assert (entry["action"], entry["detail"]["decision"]) == ("plan.published", "12/QĐ-UBND")
+    async with client_in(web, staff) as office:
+        late = await office.post(rival.headers["location"], data=decided)
+        conflict = (
+            f"phiên bản 2 của {PLAN.id} đã công bố nên không sửa được; hãy đặt phiên bản 3"
+        )
+        assert (late.status_code, conflict in late.text) == (422, True)
 
 
 async def test_a_discarded_change_changes_nothing(web: Front, own: Resources) -> None:

@@ -112,7 +112,7 @@ def sample_desks(source: SampleBoards, site: Site, key: Any) -> APIRouter:
     def read(current: Any, files: Any) -> list[str]:
         return ["plan.yaml, line 3: found 'ration', expected 'ratio'"]
 
-    async def publish(_: Any) -> str | None:
+    async def publish(_: Any) -> None:
         return None
 
     PreviewDesk(audience, site, previews, audit, (read, publish)).add(router)

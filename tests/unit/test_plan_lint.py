@@ -1,12 +1,13 @@
 """Every rule of the plan linter and of the reader, next to the plan that both accept."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from contracts.events import (
     ArticleRecorded,
@@ -17,6 +18,7 @@ from contracts.events import (
 from contracts.faults import Fault
 from contracts.plan import Plan
 from contracts.plan_lint import FIELDS, lint
+from services import plan_files
 from services.plan_files import PlanFileError, read_plan
 from services.scoring.domain.rules import claim_fields, dossier_fields
 
@@ -363,22 +365,35 @@ def test_the_linter_speaks_through_the_reader(tmp_path: Path) -> None:
         (
             "p.yaml",
             "a: 1\nb: 2\na: 3\n",
-            "line 3: key 'a' is given twice, or is not plain text",
+            "line 3: key 'a' is given twice",
         ),
-        ("p.yaml", "? [a]\n: 1\n", "line 1: key [ScalarNode"),
+        ("p.yaml", "? [a]\n: 1\n", "line 1: a key must be plain text, not a list"),
         ("p.yaml", "a: &x 1\nb: *x\n", "line 2: write the value out, not `*`"),
         (
             "p.yaml",
             "a: !!python/name:os.system ''\n",
             "line 1: could not determine a constructor",
         ),
-        ("p.yaml", "a: [1\nb: 2\n", "line 2: "),
-        ("p.yaml", "a: \x07\n", "special characters are not allowed"),
+        ("p.yaml", "a: [1\nb: 2\n", "line 2: expected ',' or ']', but got ':', at \"b: 2\""),
+        (
+            "p.yaml",
+            "a: [1\n",
+            "line 2: expected ',' or ']', but got '<stream end>', at the end",
+        ),
+        ("p.yaml", "b: 1\na: \x07\n", "line 2: special characters are not allowed (U+0007)"),
         ("p.yaml", "- a\n", "found a list of 1, expected keys and values"),
         ("p.yaml", "", "found nothing, expected keys and values"),
         ("p.yaml", "[" * 5000, "is nested too deeply"),
         ("p.json", '{"a": 1, "a": 2}', "key 'a' is given twice in one object"),
-        ("p.json", '{"a": 1,\n}', "line 2: "),
+        (
+            "p.json",
+            '{"a": 1,\n}',
+            'line 2: Expecting property name enclosed in double quotes, at "}"',
+        ),
+        ("p.json", '{"a": ', "line 1: Expecting value, at the end of the file"),
+        ("p.json", r'{"a": "\ud800"}', r"a text holds half a character ('\ud800')"),
+        ("p.yaml", r'"a\ud800": 1', r"a text holds half a character ('\ud800')"),
+        ("p.json", '{"a": ' + "9" * 5000 + "}", "a value cannot be read (Exceeds the limit"),
     ],
 )
 def test_a_file_that_cannot_be_parsed_is_named(
@@ -471,6 +486,43 @@ def test_a_wrong_shape_is_told_in_plain_words(
     write(tmp_path, plan_json=json.dumps(content))
     (fault,) = refusal(tmp_path)
     assert fault.startswith(f"{tmp_path}/{sentence.format(dir=f'{tmp_path}/')}")
+
+
+def places(content: object, above: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Every place of some data, from the top."""
+    inner = content.items() if isinstance(content, dict) else ()
+    for key, value in enumerate(content) if isinstance(content, list) else inner:
+        yield (*above, key)
+        yield from places(value, (*above, key))
+
+
+WRONG: tuple[object, ...] = (
+    *(None, True, 1.5, 2, -1, 10**30, 1e300, float("nan"), "", "x y", "9" * 50, "0.12345678"),
+    *("2023-13-01", "2023-06-01T10:00:00", [], {}, [None], {"a": 1}, {"kind": "x"}),
+)
+
+
+def test_whatever_stands_in_a_wrong_place_is_told_in_our_own_words() -> None:
+    content = Plan.model_validate(SOUND).model_dump(mode="json")
+    found = set()
+    for *above, last in list(places(content)):
+        holder: Any = content
+        for step in above:
+            holder = holder[step]
+        kept = holder[last]
+        for value in WRONG:
+            holder[last] = value
+            try:
+                Plan.model_validate(content)
+            except ValidationError as error:
+                found |= {fault["type"] for fault in error.errors(include_url=False)}
+        holder[last] = kept
+    assert {"literal_error", "date_type", "finite_number"} <= found
+    assert found - plan_files._EXPECTED.keys() == {
+        "extra_forbidden",
+        "literal_error",
+        "model_type",
+    }
 
 
 def test_yaml_faults_name_their_line_and_text_stays_text(tmp_path: Path) -> None:

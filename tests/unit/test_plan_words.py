@@ -15,7 +15,9 @@ SOURCES = (
     "contracts/plan_lint.py",
     "contracts/alert_lint.py",
     "services/plan_files.py",
+    "services/plan_syntax.py",
     "services/changing.py",
+    "services/publishing.py",
 )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from contracts.calendar import all_periods
+from contracts.faults import Fault
 from contracts.plan import Plan
 from services.runtime.clock import Clock
 from services.runtime.mongo import Collection, Document
@@ -14,7 +15,7 @@ from services.scoring.domain.awarding import Candidate, awards_of
 from services.scoring.domain.standings import ranked
 from services.scoring.leaderboard.links import default_period
 
-Publish = Callable[[Plan], Awaitable[str | None]]
+Publish = Callable[[Plan], Awaitable[Fault | None]]
 """Publishes a plan version; the sentence that says why not, or None."""
 ReadCandidate = Callable[[Plan, dict[str, bytes]], Plan | Sequence[str]]
 """(the rules in force, files by name) -> the changed rules, or every fault as a sentence."""

@@ -164,6 +164,6 @@ class PreviewDesk:
         )
         refused = await self._publish(found.plan) if publishing else None
         if refused is not None:
-            return self._page(request, found, typed, {"act": refused})
+            return self._page(request, found, typed, {"act": plan_fault(words.lang, refused)})
         await self._previews.decide(number, state, decision, typed["reason"], principal.subject)
         return RedirectResponse(f"/preview/{number}", 303)
