@@ -54,7 +54,8 @@ def _read(current: Plan, files: dict[str, bytes], folder: Path) -> Plan:
         paths.append(path)
     given = {key for path in paths for key in keys_of(path)}
     base = current.model_dump(mode="json") | {"version": current.version + 1}
-    rest = folder / "in-force.json"
+    rest = folder / "in force" / "plan.json"  # no upload can have this path
+    rest.parent.mkdir()
     rest.write_text(json.dumps({k: v for k, v in base.items() if k not in given}))
     found = read_plan([*paths, rest])
     if (found.id, found.version > current.version) != (current.id, True):

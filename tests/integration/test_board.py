@@ -503,8 +503,6 @@ async def test_a_change_is_previewed_for_every_unit_and_published_with_number_an
         assert await points(office) == was
         lacking = await office.post(address, data={"act": "publish", "reason": "sửa mức"})
         assert (lacking.status_code, "Ghi số quyết định" in lacking.text) == (422, True)
-        other = json.dumps({"decision": "13/QĐ-UBND"}).encode()
-        rival = await office.post("/preview", files={"files": ("p.json", other)})
         decided = {"act": "publish", "reason": "sửa mức", "decision": "12/QĐ-UBND"}
         assert (await office.post(address, data=decided)).status_code == 303
 
@@ -517,12 +515,30 @@ async def test_a_change_is_previewed_for_every_unit_and_published_with_number_an
     audit = own.client[f"{own.settings.database_prefix}scoring"]["audit"]
     (entry,) = [one async for one in audit.find()]
     assert (entry["action"], entry["detail"]["decision"]) == ("plan.published", "12/QĐ-UBND")
+
+
+async def test_a_version_that_another_took_meanwhile_is_refused_and_the_audit_says_so(
+    web: Front, own: Resources
+) -> None:
+    staff = await make_person(own, {Role.REVIEWER: []})
+    decided = {"act": "publish", "reason": "sửa mức", "decision": "12/QĐ-UBND"}
     async with client_in(web, staff) as office:
-        late = await office.post(rival.headers["location"], data=decided)
+        other = json.dumps({"decision": "13/QĐ-UBND"}).encode()
+        first, late = [
+            (await office.post("/preview", files={"files": ("p.json", content)})).headers[
+                "location"
+            ]
+            for content in (doubled_quota(), other)
+        ]
+        assert (await office.post(first, data=decided)).status_code == 303
+        refused = await office.post(late, data=decided)
         conflict = (
             f"phiên bản 2 của {PLAN.id} đã công bố nên không sửa được; hãy đặt phiên bản 3"
         )
-        assert (late.status_code, conflict in late.text) == (422, True)
+        assert (refused.status_code, conflict in refused.text) == (422, True)
+    audit = own.client[f"{own.settings.database_prefix}scoring"]["audit"]
+    acts = [one["action"] async for one in audit.find().sort("_id", 1)]
+    assert acts == ["plan.published", "plan.published", "plan.refused"]
 
 
 async def test_a_discarded_change_changes_nothing(web: Front, own: Resources) -> None:

@@ -155,15 +155,16 @@ class PreviewDesk:
             return self._page(request, found, typed, faults)
         state = "published" if publishing else "discarded"
         decision = typed.get("decision", "")
+        subject = f"{found.plan.id}-{found.plan.version}"
+        detail = {"decision": decision, "preview": number}
         await self._audit.record(
-            principal.subject,
-            f"plan.{state}",
-            f"{found.plan.id}-{found.plan.version}",
-            reason=typed["reason"],
-            detail={"decision": decision, "preview": number},
+            principal.subject, f"plan.{state}", subject, reason=typed["reason"], detail=detail
         )
         refused = await self._publish(found.plan) if publishing else None
         if refused is not None:
+            await self._audit.record(
+                principal.subject, "plan.refused", subject, reason=str(refused), detail=detail
+            )
             return self._page(request, found, typed, {"act": plan_fault(words.lang, refused)})
         await self._previews.decide(number, state, decision, typed["reason"], principal.subject)
         return RedirectResponse(f"/preview/{number}", 303)
