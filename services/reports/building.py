@@ -4,10 +4,10 @@ import asyncio
 import hashlib
 import sys
 import tempfile
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from subprocess import PIPE
 
 from prometheus_client import Counter, Gauge
 from pymongo.errors import PyMongoError
