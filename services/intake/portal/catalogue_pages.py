@@ -4,24 +4,23 @@ from collections.abc import Sequence
 from datetime import date
 
 from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.responses import RedirectResponse, Response
 from msgspec import DecodeError, json
 from starlette.datastructures import FormData, UploadFile
 
 from services.intake.portal.catalogue import CatalogueDesk
 from services.intake.portal.domain.canonical import Known
 from services.intake.portal.domain.catalogue import Reading, from_items, from_rows
+from services.intake.portal.draft_routes import READERS, draft_router
 from services.intake.portal.drafts import DraftError
 from services.intake.portal.rows import SheetError, rows_of
 from services.runtime.access.guard import Guard
-from services.runtime.access.rules import access
 from services.runtime.audit import Audit
 from services.runtime.auth import Role
 from services.runtime.web.plan_words import plan_fault
 from services.runtime.web.site import Site
 
 CATALOGUE = "/review/catalogue"
-READERS = (Role.REVIEWER, Role.OBSERVER)
 MOST_CATALOGUE_BYTES = 4 << 20
 SHOWN_FAULTS = 50
 ONE = ("code", "title", "level", "fee_due", "units")
@@ -48,16 +47,9 @@ class CataloguePages:
 
     def router(self) -> APIRouter:
         """Their routes."""
-        router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
-        draft = CATALOGUE + "/drafts/{number}"
-        readers, changers = access(*READERS), access(Role.REVIEWER)
-        for path, read, change in (
-            (CATALOGUE, self.catalogue, self.draft),
-            (draft, self.draft_page, self.apply),
-        ):
-            router.add_api_route(path, read, methods=["GET"], openapi_extra=readers)
-            router.add_api_route(path, change, methods=["POST"], openapi_extra=changers)
-        return router
+        return draft_router(
+            CATALOGUE, (self.catalogue, self.draft), (self.draft_page, self.apply)
+        )
 
     async def catalogue(self, request: Request, plan: str = "") -> Response:
         """The procedures in force, and a form for changing them."""

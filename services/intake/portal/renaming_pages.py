@@ -3,20 +3,19 @@
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.responses import RedirectResponse, Response
 
 from services.intake.portal.directory import Alias
 from services.intake.portal.domain.canonical import Known
+from services.intake.portal.draft_routes import READERS, draft_router
 from services.intake.portal.drafts import DraftError
 from services.intake.portal.renaming import RenamingDesk
 from services.runtime.access.guard import Guard
-from services.runtime.access.rules import access
 from services.runtime.audit import Audit
 from services.runtime.auth import Role
 from services.runtime.web.site import Site
 
 NAMES = "/review/names"
-READERS = (Role.REVIEWER, Role.OBSERVER)
 LONGEST_NAME = 200
 
 
@@ -31,16 +30,7 @@ class RenamingPages:
 
     def router(self) -> APIRouter:
         """Their routes."""
-        router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
-        draft = NAMES + "/drafts/{number}"
-        readers, changers = access(*READERS), access(Role.REVIEWER)
-        for path, read, change in (
-            (NAMES, self.names, self.draft),
-            (draft, self.draft_page, self.apply),
-        ):
-            router.add_api_route(path, read, methods=["GET"], openapi_extra=readers)
-            router.add_api_route(path, change, methods=["POST"], openapi_extra=changers)
-        return router
+        return draft_router(NAMES, (self.names, self.draft), (self.draft_page, self.apply))
 
     async def names(
         self, request: Request, source: str = "", name: str = "", error: str = ""

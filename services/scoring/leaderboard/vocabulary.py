@@ -122,7 +122,7 @@ def plain(value: str, words: Words) -> str:
         "information": _("cung cấp thông tin"),
         "registered": _("mới đăng ký"),
         "accepted": _("đã tiếp nhận"),
-        "refused": _("từ chối"),
+        "refused": _("không tiếp nhận"),
         "processing": _("đang xử lý"),
         "supplement": _("chờ bổ sung"),
         "payment_due": _("chờ thanh toán"),
