@@ -11,8 +11,9 @@ import pytest_asyncio
 
 from contracts.events import DossierRecorded, FigureReported
 from services.intake.http import INDICATOR_EVENTS, PORTAL_EVENTS
-from services.intake.portal.directory import Alias
+from services.intake.portal.directory import Alias, AliasStore
 from services.intake.portal.drafts import DraftError
+from services.runtime import mongo
 from services.runtime.auth import Keys, Role, issue
 from services.runtime.embedded import Addresses
 from tests.support.databases import settings_apart
@@ -169,6 +170,15 @@ async def test_a_code_that_no_plan_has_waits_until_somebody_says_which_unit_it_m
     again = (await post(door, PORTAL_EVENTS, [event("h30.31399", 2)], JSON, OWN)).json()
     assert (again["accepted"], again["rejected"]) == (1, [])
     assert {one.unit for one in await door.events()} == {OWN}
+
+
+async def test_what_several_notice_at_once_is_told_once(door: Portal) -> None:
+    desk = door.intake.portal.desk
+    await post(door, PORTAL_EVENTS, [event("H30.31399", n) for n in range(1, 9)])
+    database = mongo.database(door.own.client, door.own.settings, "intake", durable=True)
+    await AliasStore(database).add([Alias("*", "H30.31399", OWN)], "another process")
+    told = await asyncio.gather(*(desk.follow_aliases() for _ in range(4)))
+    assert sum(told) == len(await door.lines()) == 8
 
 
 async def test_what_waits_for_the_same_at_two_doors_is_one_cause(door: Portal) -> None:

@@ -1,5 +1,6 @@
 """The standing office's desk: what waits and why, fixing a cause, and judging anew what waited for it."""
 
+import asyncio
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -67,6 +68,8 @@ class Desk:
         self._marks: Collection = database["marks"]
         self._closed: Collection = database["closed_faults"]
         self._said_at: datetime | None = None
+        self._following = asyncio.Lock()
+        """One at a time: what waited would otherwise be told by each that noticed the same alias."""
 
     async def on_plans(self, packs: list[Pack]) -> None:
         """Know newly published plans, and judge anew what they change."""
@@ -100,6 +103,10 @@ class Desk:
 
     async def follow_aliases(self) -> int:
         """What waited for a new word is told now, and what was told otherwise is corrected; returns how many."""
+        async with self._following:
+            return await self._follow()
+
+    async def _follow(self) -> int:
         if await self._aliases.newest() == self._said_at:
             return 0
         names = await self._aliases.keys_since(self._said_at)
@@ -116,8 +123,9 @@ class Desk:
 
     async def add_aliases(self, aliases: Sequence[Alias], by: str) -> int:
         """Say which units some names mean; returns how many dossiers and events are told because of it."""
-        await self._aliases.add(aliases, by)
-        return await self.follow_aliases()
+        async with self._following:
+            await self._aliases.add(aliases, by)
+            return await self._follow()
 
     def _waiting(self) -> tuple[tuple[Collection, str, Document], ...]:
         """(collection, where it keeps the cause, what of it waits)."""
