@@ -1,6 +1,6 @@
 """What is to be told now: the due-date table and the exclusions, looked at where time or a fact touched them."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
@@ -53,12 +53,12 @@ class Watch:
         self._known: dict[str, bool] = {}
         """Occasion -> whether it was retracted."""
         self._over: set[str] = set()
-        self._threads: dict[str, set[str]] = {}
+        self._threads: dict[str, tuple[str, ...]] = {}
         self._remembered: set[str] = set()
         """Threads from before this start: what they hang on may be gone, and nothing else would touch them."""
         self._overdue: dict[str, dict[str, date]] = {}
         """`overdue|plan|unit|month|rule` -> overdue dossier -> its due date."""
-        self._member: dict[str, set[str]] = {}
+        self._member: dict[str, tuple[str, ...]] = {}
         """Dossier's row -> the counts that it is in."""
         self._plan_changes: list[tuple[Plan, Plan, datetime]] = []
         self._happened: list[Occasion] = []
@@ -75,8 +75,9 @@ class Watch:
 
     def _keep(self, number: str, thread: str, *, retracted: bool) -> None:
         self._known[number] = retracted
-        if thread:
-            self._threads.setdefault(thread, set()).add(number)
+        told = self._threads.get(thread, ())
+        if thread and number not in told:
+            self._threads[thread] = (*told, number)
 
     def happen(self, occasions: Iterable[Occasion]) -> None:
         """Occasions that an event states by itself."""
@@ -162,7 +163,7 @@ class Watch:
         if told:
             if key.partition("|")[0] in RETRACTABLE:
                 self._retract_wrong(found, key, stages, owed)
-            self._close(found, key, told - _still_open(told, stages, owed))
+            self._close(found, key, set(told) - _still_open(told, stages, owed))
         return counts
 
     def _stages(self, owed: Owed) -> list[Stage]:
@@ -197,14 +198,14 @@ class Watch:
                 wanted = set(self._counts_for(owed))
             elif owed.done_on is None:
                 self._agenda.add(local_midnight(owed.due_on + timedelta(days=1)), key)
-        had = self._member.get(key, set())
+        had = set(self._member.get(key, ()))
         for count in had - wanted:
             self._overdue[count].pop(key, None)
         for count in wanted:
             if owed is not None:
                 self._overdue.setdefault(count, {})[key] = owed.due_on
         if wanted:
-            self._member[key] = wanted
+            self._member[key] = tuple(wanted)
         else:
             self._member.pop(key, None)
         return had ^ wanted
@@ -259,7 +260,7 @@ class Watch:
                 owed=count,
             )  # fmt: skip
         near = {a.code for a in alerts.rules if a.watch == "overdue_near"}
-        told = self._threads.get(count, set())
+        told = self._threads.get(count, ())
         over = {n for n in told if n.partition("|")[0] in near and (excluded or lifted)}
         self._close(found, count, over)
         for wrong in self._wrong(count, holding):
@@ -348,7 +349,7 @@ def _bloc(plan: Plan, unit: str) -> Bloc | None:
     return None if found is None else plan.bloc(found.bloc)
 
 
-def _still_open(told: set[str], stages: list[Stage], owed: Owed | None) -> set[str]:
+def _still_open(told: Collection[str], stages: list[Stage], owed: Owed | None) -> set[str]:
     """The latest of the stages that were told, while the thing is not done: it has overtaken the others."""
     if owed is None or owed.done_on is not None:
         return set()
