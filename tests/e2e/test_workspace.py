@@ -189,7 +189,9 @@ def test_a_month_from_draft_to_board(  # noqa: PLR0915 - one story, told to its 
         page.locator("h1").click()
         page.keyboard.press("r")
         expect(page.locator("#reason")).to_be_focused()
-        page.locator("#reason").fill("Danh sách thiếu ấp Mỹ Lợi.")
+        # Typed while the browser's PDF viewer loads, which would take the keyboard.
+        page.locator("#reason").press_sequentially("Danh sách thiếu ấp Mỹ Lợi.", delay=60)
+        expect(page.locator("#reason")).to_have_value("Danh sách thiếu ấp Mỹ Lợi.")
         page.get_by_role("button", name="Trả lại để bổ sung").click()
         expect(page).not_to_have_url(re.compile("/X5$"))
         page.goto(f"/review/{PLAN}/{UNIT}/{MONTH}/X21")

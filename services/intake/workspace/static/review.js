@@ -20,6 +20,26 @@ function decide(value) {
   decision.requestSubmit(decision.querySelector(`button[value=${value}]`));
 }
 
+// A browser's PDF viewer takes the keyboard once, when it has loaded: give it back to where it was.
+const viewers = new Set(document.querySelectorAll(".shown iframe"));
+let focused = document.activeElement;
+let tabbed = false;
+addEventListener("focusin", (event) => { focused = event.target; });
+addEventListener("pointerdown", () => { focused = null; tabbed = false; }, true);
+addEventListener("keydown", (event) => { tabbed = event.key === "Tab"; }, true);
+addEventListener("blur", keepKeyboard);
+
+function keepKeyboard() {
+  const viewer = document.activeElement;
+  if (tabbed || !viewers.delete(viewer)) return;
+  setTimeout(() => {
+    viewer.blur();
+    window.focus();
+    focused?.focus({ preventScroll: true });
+  });
+}
+keepKeyboard();
+
 addEventListener("keydown", (event) => {
   if (typing(event)) return;
   const key = event.key.toLowerCase();
