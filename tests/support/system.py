@@ -158,9 +158,9 @@ class System:
                 found.append(type(error).__name__)
         return found
 
-    def verify(self) -> "subprocess.CompletedProcess[str]":
+    def verify(self, limit: float = 120) -> "subprocess.CompletedProcess[str]":
         """`thidua verify`."""
-        return command("verify", "--data", str(self.data), timeout=120)
+        return command("verify", "--data", str(self.data), timeout=limit)
 
 
 def wait_until(
@@ -198,6 +198,8 @@ class Sender:
         chance = random.Random(seed)
         mixed = events + chance.sample(events, len(events) // 10)
         chance.shuffle(mixed)
+        self.count = len(mixed)
+        """Events that are sent, repeats included."""
         self.batches: Iterator[bytes] = iter(_batches(mixed, chance))
         self._base = system.base
         self._token = system.token()
