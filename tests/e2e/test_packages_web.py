@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import shutil
 import threading
 import uuid
 from collections.abc import Iterator
@@ -33,11 +32,11 @@ from services.runtime.embedded import Addresses
 from services.runtime.resources import resources
 from services.runtime.settings import Settings
 from tests.support.certificates import OWNER, PASSWORD, make_certificate
+from tests.support.chromium import CHROMIUM, FLAGS
 from tests.support.packages import PLAN, frozen_period
 from tests.support.people import Person, client_of, make_person, sign_in
+from tests.support.system import wait_until
 
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.timeout(180)
 FEW = frozenset(u.code for b in PLAN.blocs for u in PLAN.units_of(b.code)[:4])
 SMALL = Plan.model_validate(
@@ -105,9 +104,8 @@ def _served(settings: Settings) -> Iterator[str]:
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    while not server.started:
-        threading.Event().wait(0.02)
     try:
+        wait_until(lambda: server.started)
         yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     finally:
         server.should_exit = True
@@ -245,8 +243,13 @@ def test_a_package_is_published_over_http_and_the_board_says_so(
         board: dict[str, Any] = {}
         closed = reviewer.get("/?period=2023-Q3", headers=HTML).text
         assert "hồ sơ khen thưởng chưa công bố" in closed
-        while board.get("official_at") is None:
-            board = reviewer.get("/api/v1/standings/phung-hiep-2023/commune?period=2023").json()
+
+        def is_official() -> bool:
+            answer = reviewer.get("/api/v1/standings/phung-hiep-2023/commune?period=2023")
+            board.update(answer.json())
+            return board["official_at"] is not None
+
+        wait_until(is_official)
         assert datetime.fromisoformat(board["closed_at"]) == YEAR.at
         _signed_copies(leader, tmp_path)
         text = reviewer.get("/?period=2023", headers=HTML).text

@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from services.runtime.auth import Role
 from services.runtime.datafolder import free_port
-from tests.support.chromium import CHROMIUM, FLAGS
+from tests.support.chromium import CHROMIUM, FLAGS, press
 from tests.support.people import Person, person_of, sign_in
 from tests.support.system import PLAN, System, wait_until
 
@@ -187,7 +187,7 @@ def test_a_month_from_draft_to_board(  # noqa: PLR0915 - one story, told to its 
         expect(page.locator(".claim").first).to_contain_text("812/1.450 = 56,0")
         expect(page.locator(".shown iframe")).to_have_count(1)
         page.locator("h1").click()
-        page.keyboard.press("r")
+        press(page, "r")
         expect(page.locator("#reason")).to_be_focused()
         # Typed while the browser's PDF viewer loads, which would take the keyboard.
         page.locator("#reason").press_sequentially("Danh sách thiếu ấp Mỹ Lợi.", delay=60)
@@ -223,7 +223,7 @@ def test_a_month_from_draft_to_board(  # noqa: PLR0915 - one story, told to its 
         page.get_by_role("link", name=re.compile("^X5")).click()
         expect(page.locator(".history li")).to_have_count(3)
         page.locator("h1").click()
-        page.keyboard.press("a")
+        press(page, "a")
         expect(page).to_have_url(re.compile("/review$"))
         latest = page.get_by_role("region", name="Quyết định gần đây")
         latest.get_by_role("link", name=re.compile("^X5 Xã Tân Bình")).click()
@@ -307,10 +307,9 @@ def test_without_javascript_everything_can_be_done(
             {"name": "báo cáo.png", "mimeType": "image/png", "buffer": png(90)}
         )
         page.locator("#files-X2").get_by_role("button", name="Tải lên").click()
-        opened(page, "X2")
         expect(page.locator("#files-X2 .files")).to_contain_text("báo cáo.png")
-        page.locator("#files-X2").get_by_role("button", name="Gỡ").click()
         opened(page, "X2")
+        page.locator("#files-X2").get_by_role("button", name="Gỡ").click()
         expect(page.locator("#files-X2 .files li")).to_have_count(0)
 
 
