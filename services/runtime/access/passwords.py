@@ -1,6 +1,7 @@
 """Passwords: what is asked of them, and how they are kept (argon2id)."""
 
 import asyncio
+import functools
 import unicodedata
 
 from argon2 import PasswordHasher
@@ -44,7 +45,7 @@ class Passwords:
 
     def __init__(self) -> None:
         self._hasher = PasswordHasher()
-        self._nobody = self._hasher.hash("nobody's password")
+        self._nobody = _hash_of_nobody()
         self._turns = asyncio.Semaphore(_AT_ONCE)
 
     async def hash(self, password: str) -> str:
@@ -69,6 +70,12 @@ class Passwords:
             return self._hasher.verify(kept, _normal(password))
         except (VerificationError, InvalidHashError):
             return False
+
+
+@functools.cache
+def _hash_of_nobody() -> str:
+    """What the password of an account that does not exist is compared with; made once, as it takes a while."""
+    return PasswordHasher().hash("nobody's password")
 
 
 def _normal(password: str) -> str:

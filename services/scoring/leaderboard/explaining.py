@@ -16,6 +16,7 @@ from services.scoring.domain.rules import (
     UNIT_OF_POINTS,
     BlocRules,
     PartRule,
+    all_parts,
     applies,
     claim_month,
     dossier_fields,
@@ -73,7 +74,7 @@ class Explainer:
             unit,
             period,
             row,
-            [self._indicator(tally, plan, row, i, period) for i in bloc.indicators],
+            self._indicators(tally, plan, row, period),
             facts,
             following,
             await self._lag(),
@@ -95,24 +96,29 @@ class Explainer:
             tally.replace(stored["_id"], None, to_fact(from_line(bytes(stored["line"])), 0))
         return tally
 
-    def _indicator(
-        self, tally: Tally, plan: Plan, row: Row, indicator: Indicator, period: str
-    ) -> IndicatorExplanation:
+    @staticmethod
+    def _indicators(
+        tally: Tally, plan: Plan, row: Row, period: str
+    ) -> list[IndicatorExplanation]:
         unit = row.unit
-        points, verified = row.indicators.get(indicator.code, (0, 0))
         bloc = tally.rules_of(unit.code)
-        factor = rescaling(bloc.bloc, unit)
-        rules = [rule for rule in bloc.parts if rule.indicator.code == indicator.code]
-        parts = [_part(tally, row, rule, period, factor) for rule in rules]
-        return IndicatorExplanation(
-            indicator,
-            applies(indicator, unit),
-            points,
-            verified,
-            _decimal(full_points(bloc.bloc, unit).get(indicator.code, 0)),
-            _state(tally, plan, row, indicator, parts, period),
-            parts,
-        )
+        factor, full = rescaling(bloc.bloc, unit), full_points(bloc.bloc, unit)
+        found = []
+        for indicator, rules in all_parts(bloc):
+            points, verified = row.indicators.get(indicator.code, (0, 0))
+            parts = [_part(tally, row, rule, period, factor) for rule in rules]
+            found.append(
+                IndicatorExplanation(
+                    indicator,
+                    applies(indicator, unit),
+                    points,
+                    verified,
+                    _decimal(full.get(indicator.code, 0)),
+                    _state(tally, plan, row, indicator, parts, period),
+                    parts,
+                )
+            )
+        return found
 
     async def _facts(
         self, plan: Plan, unit: Unit, indicator: Indicator, period: str, page: str | None
