@@ -43,7 +43,7 @@ up: setup ## run everything on the data in $(DATA)
 	$(BIN)/thidua up --data $(DATA) --port $(PORT)
 
 test: setup ## run all tests, WORKERS at a time
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 
 check: setup sbom site ## lint, format, types, imports, security rules, deployment files; writes build/sbom.json
 	$(BIN)/ruff check

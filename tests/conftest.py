@@ -24,6 +24,17 @@ def _a_dead_loop_fails_its_test() -> Iterator[None]:
     signal.signal(signal.SIGTERM, before)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What may take longest begins first: begun last, one test would keep the other workers waiting."""
+
+    def limit(item: pytest.Item) -> float:
+        mark = item.get_closest_marker("timeout")
+        return float(mark.args[0]) if mark else 0.0
+
+    items.sort(key=limit, reverse=True)
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Tests of a group share a running system; scattered over workers, each would start its own, unseen."""
     scattered = [

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from tests.bench.parts import main_of, part
 from tests.support.chromium import CHROMIUM, FLAGS
-from tests.support.sample_boards import SampleBoards, Stage, sample_plan, serving
+from tests.support.sample_boards import SampleBoards, Stage, serving
 from tests.support.sample_desks import Everybody, sample_desks
 
 RUNS = 3
@@ -39,7 +39,7 @@ def pages() -> dict[str, Any]:
     stage.guard = Everybody()
     key = Ed25519PrivateKey.generate().public_key()
     stage.more = lambda app, site: app.include_router(sample_desks(stage.source, site, key))
-    plan = sample_plan().id
+    plan = stage.source.plan_now.id
     unit = f"/units/{plan}/31399"
     wanted = (
         *("/", "/?bloc=department", "/?display=wall", f"{unit}?indicator=X8"),

@@ -20,7 +20,6 @@ from pypdf import PdfReader
 
 from contracts.events import DossierRecorded, FigureReported, ItemRecorded
 from contracts.plan import Plan
-from services.plan_files import read_plan
 from services.publishing import publish
 from services.reports.app import worker as reports_worker
 from services.reports.render.verifying import differences
@@ -32,9 +31,10 @@ from services.runtime.web.collation import vietnamese_key
 from services.scoring import freezing
 from services.scoring.app import worker as scoring_worker
 from services.scoring.settings import ScoringSettings
+from tests.support.facts import reference_plan
 from tests.support.web import started
 
-WHOLE = read_plan(Path(__file__).parents[2] / "deploy/plans/phung-hiep-2023")
+WHOLE = reference_plan()
 FEW = frozenset(u.code for b in WHOLE.blocs for u in WHOLE.units_of(b.code)[:3])
 PLAN = Plan.model_validate(
     WHOLE.model_dump() | {"units": [u.model_dump() for u in WHOLE.units if u.code in FEW]}

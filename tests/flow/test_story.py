@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 
 import pytest
 
@@ -12,7 +11,6 @@ from contracts.streams import BOARD, PLAN
 from services.intake.application import Intake
 from services.intake.domain.reading import DOSSIERS
 from services.intake.store import IntakeStore
-from services.plan_files import read_plan
 from services.publishing import publish
 from services.runtime import mongo
 from services.runtime.consuming import Consumer, DeadLetters
@@ -25,8 +23,9 @@ from services.scoring.leaderboard.feed import Feed
 from services.scoring.settings import ScoringSettings
 from services.scoring.store import ScoringStore
 from services.verifying import verify
+from tests.support.facts import reference_plan
 
-REFERENCE = read_plan(Path(__file__).parents[2] / "deploy/plans/phung-hiep-2023")
+REFERENCE = reference_plan()
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import logging
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import datetime
-from pathlib import Path
 
 import httpx
 import pytest
@@ -19,7 +18,6 @@ from contracts.events import DossierRecorded
 from services.app import Front
 from services.notifier.app import Worker, worker as notifier_worker
 from services.notifier.settings import NotifierSettings
-from services.plan_files import read_plan
 from services.publishing import publish
 from services.runtime import tracing
 from services.runtime.auth import Keys, Role, issue
@@ -29,10 +27,11 @@ from services.runtime.resources import resources
 from services.runtime.settings import Settings
 from services.scoring.app import worker
 from services.scoring.settings import ScoringSettings
+from tests.support.facts import reference_plan
 from tests.support.notifying import of_units
 from tests.support.web import started
 
-REFERENCE = read_plan(Path(__file__).parents[2] / "deploy/plans/phung-hiep-2023")
+REFERENCE = reference_plan()
 SENDER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 """What a portal that traces sends along."""
 TRACE = int(SENDER.split("-")[1], 16)

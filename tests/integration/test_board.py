@@ -20,7 +20,6 @@ from contracts.wire import to_event, to_line
 from services.app import Front
 from services.changing import moves_of, retelling
 from services.intake.portal.domain.canonical import DERIVED
-from services.plan_files import read_plan
 from services.proving import proof_commands
 from services.publishing import publish
 from services.runtime import mongo
@@ -48,14 +47,14 @@ from services.scoring.leaderboard.proof import (
 from services.scoring.sealing import Sealer
 from services.scoring.settings import ScoringSettings
 from services.scoring.store import ScoringStore
-from tests.support.facts import dossier
+from tests.support.facts import dossier, reference_plan
 from tests.support.people import client_in, make_person
 from tests.support.sample_boards import SampleBoards
 from tests.support.web import started
 
 pytestmark = pytest.mark.timeout(120)
 FOLDER = Path(__file__).parents[2] / "deploy/plans/phung-hiep-2023"
-PLAN = read_plan(FOLDER)
+PLAN = reference_plan()
 BOARD = f"/api/v1/standings/{PLAN.id}/commune"
 UNIT = "31399"
 HTML_ACCEPTED = {"accept": "text/html"}

@@ -3,7 +3,6 @@
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import httpx
 import pytest
@@ -15,7 +14,6 @@ from contracts.evidence import index_hash, index_of
 from contracts.packages import PeriodFrozen
 from contracts.submissions import SubmissionMade
 from contracts.wire import to_event, to_line
-from services.plan_files import read_plan
 from services.publishing import publish
 from services.runtime import mongo
 from services.runtime.access.guard import Guard
@@ -30,8 +28,9 @@ from services.scoring.closing_http import closing_api
 from services.scoring.domain.closing import closes_at, due
 from services.scoring.freezing import Closings, Freezer, frozen_periods
 from services.scoring.leaderboard.pages import leaderboard_site
+from tests.support.facts import reference_plan
 
-PLAN = read_plan(Path(__file__).parents[2] / "deploy/plans/phung-hiep-2023")
+PLAN = reference_plan()
 Q3_CLOSES = datetime.fromisoformat("2023-10-08T00:00:00+07:00")
 
 

@@ -7,7 +7,6 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +14,6 @@ import pytest_asyncio
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.app import Front, openapi
-from services.plan_files import read_plan
 from services.publishing import publish
 from services.runtime.access.accounts import FOR_PEOPLE, NEED_UNITS
 from services.runtime.access.app import access_of
@@ -27,6 +25,7 @@ from services.runtime.resources import resources
 from services.runtime.settings import Settings
 from tests.support import forms
 from tests.support.databases import settings_apart
+from tests.support.facts import reference_plan
 from tests.support.people import Person, make_person
 from tests.support.requests import Served, answer, calls_of, routes_of, whole_document
 from tests.support.web import started
@@ -36,7 +35,7 @@ pytestmark = [
     pytest.mark.timeout(300),
     pytest.mark.xdist_group("matrix"),
 ]
-PLAN = read_plan(Path(__file__).parents[2] / "deploy/plans/phung-hiep-2023")
+PLAN = reference_plan()
 OWN, OTHER = "31399", "31402"
 REFUSED = {"token_missing", "token_expired", "token_forged", "session_ended"}
 FORBIDDEN = {"role_missing"}
@@ -187,9 +186,9 @@ async def test_every_sender_meets_what_the_route_declares(world: World) -> None:
     wrong, tried = [], 0
     for route in routes_of(world.front.app):
         for call in calls_of(route, document, OWN):
-            for sender in world.senders:
-                headers = await _headers(world, sender)
-                status, error = await answer(world.front, call, headers)
+            headers = [await _headers(world, sender) for sender in world.senders]
+            answers = await asyncio.gather(*(answer(world.front, call, h) for h in headers))
+            for sender, (status, error) in zip(world.senders, answers, strict=True):
                 tried += 1
                 expected = _expected(route, sender)
                 if (found := _verdict(status, error)) not in expected:

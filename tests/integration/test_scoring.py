@@ -3,14 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from contracts.events import DossierRecorded, UnitScored
 from contracts.wire import content_hash, fact_id, from_line, to_event, to_line
-from services.plan_files import read_plan
 from services.publishing import publish
 from services.runtime import mongo
 from services.runtime.health import Health
@@ -23,8 +21,9 @@ from services.scoring.lease import Lease, LeaseLostError
 from services.scoring.settings import ScoringSettings
 from services.scoring.store import ScoringStore
 from services.scoring.ticker import closes_of
+from tests.support.facts import reference_plan
 
-PLAN = read_plan(Path(__file__).parents[2] / "deploy/plans/phung-hiep-2023")
+PLAN = reference_plan()
 KEY = (PLAN.id, PLAN.version)
 
 

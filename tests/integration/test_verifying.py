@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -10,7 +9,6 @@ from contracts.events import DossierRecorded
 from contracts.streams import INDICATOR
 from contracts.wire import to_event, to_line
 from services import verifying
-from services.plan_files import read_plan
 from services.publishing import publish
 from services.runtime import mongo
 from services.runtime.health import Health
@@ -19,8 +17,9 @@ from services.runtime.settings import Settings
 from services.scoring.app import worker
 from services.scoring.settings import ScoringSettings
 from services.scoring.store import ScoringStore
+from tests.support.facts import reference_plan
 
-REFERENCE = read_plan(Path(__file__).parents[2] / "deploy/plans/phung-hiep-2023")
+REFERENCE = reference_plan()
 FACT = "dvc.haugiang H30.99.01-230705-0012"
 
 

@@ -1,17 +1,16 @@
 """The workspace's doors: who may do what, and that whatever is sent is answered with a reason, never with a 500."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import httpx
 import pytest
 
 from services.app import Front
-from services.plan_files import read_plan
 from services.publishing import publish
 from services.runtime.auth import Keys, Role, issue
 from services.runtime.resources import resources
 from services.runtime.settings import Settings
+from tests.support.facts import reference_plan
 from tests.support.web import started
 
 PLAN = "phung-hiep-2023"
@@ -27,9 +26,7 @@ async def front(settings: Settings) -> AsyncIterator[Front]:
     }
     told = Settings.model_validate(settings.model_dump() | clock | {"clock_rate": 1e-9})
     async with resources(told) as own:
-        await publish(
-            own, read_plan(Path(__file__).parents[2] / "deploy/plans/phung-hiep-2023")
-        )
+        await publish(own, reference_plan())
     async with started(told) as front:
         yield front
 

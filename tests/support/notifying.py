@@ -6,7 +6,6 @@ from datetime import UTC, date, datetime, time, timedelta
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
-from pathlib import Path
 from typing import Any, TypeVar
 
 from contracts.calendar import LOCAL
@@ -21,13 +20,13 @@ from services.notifier.pipeline.send import Post, Sender
 from services.notifier.settings import NotifierSettings
 from services.notifier.store import NotifierStore
 from services.notifier.wiring import tools_of
-from services.plan_files import read_plan
 from services.runtime import mongo
 from services.runtime.clock import FrozenClock
 from services.runtime.mongo import Document
 from services.runtime.settings import Settings
+from tests.support.facts import reference_plan
 
-PLAN = read_plan(Path(__file__).parents[2] / "deploy/plans/phung-hiep-2023")
+PLAN = reference_plan()
 T = TypeVar("T")
 
 

@@ -8,11 +8,11 @@ from typing import Any
 from contracts.events import Exclusion, Standing
 from contracts.packages import Adjustment, NearExclusion, PeriodFrozen, ThingShown
 from contracts.plan import Bloc, Plan, Unit
-from services.plan_files import read_plan
 from services.reports.domain.record import Nomination, Proof, Record
+from tests.support.facts import reference_plan
 
 ROOT = Path(__file__).resolve().parents[2]
-PLAN = read_plan(ROOT / "deploy/plans/phung-hiep-2023")
+PLAN = reference_plan()
 NO_EVENTS = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 

@@ -18,7 +18,6 @@ from contracts.wire import from_line
 from services.changing import moves_of, moves_of_alias, retelling
 from services.intake.app import IntakeWeb
 from services.intake.portal.directory import Alias
-from services.plan_files import read_plan
 from services.publishing import publish
 from services.runtime import mongo
 from services.runtime.access.guard import Guard
@@ -30,9 +29,10 @@ from services.runtime.settings import Settings
 from services.scoring.asof import PastBoards
 from services.scoring.leaderboard.pages import leaderboard_site
 from services.scoring.shadow import ShadowRow, latest, shadow_standings
+from tests.support.facts import reference_plan
 
 ROOT = Path(__file__).parents[2]
-PLAN = read_plan(ROOT / "deploy/plans/phung-hiep-2023")
+PLAN = reference_plan()
 SAMPLES: dict[str, Any] = json.loads(
     (Path(__file__).parent / "national_samples.json").read_text("utf-8")
 )

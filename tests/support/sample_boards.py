@@ -21,7 +21,6 @@ from fastapi.responses import StreamingResponse
 from contracts.calendar import all_periods
 from contracts.events import Change, Exclusion, UnitScored
 from contracts.plan import Bloc, Indicator, Part, Plan, Unit
-from services.plan_files import read_plan
 from services.runtime.access.guard import Guard
 from services.runtime.web.compression import compressed
 from services.runtime.web.site import Site, answer_errors_with_pages
@@ -39,6 +38,7 @@ from services.scoring.leaderboard.views import (
     PartExplanation,
     Row,
 )
+from tests.support.facts import reference_plan
 
 ROOT = Path(__file__).resolve().parents[2]
 NOW = datetime(2023, 9, 12, 3, 15, 3, tzinfo=UTC)
@@ -47,16 +47,11 @@ DAYS = 60
 """Daily closes that there are."""
 
 
-def sample_plan() -> Plan:
-    """The reference plan as it is published."""
-    return read_plan(ROOT / "deploy" / "plans" / "phung-hiep-2023")
-
-
 @dataclass
 class SampleBoards:
     """Standings that a test can change; every number follows from the seed."""
 
-    plan_now: Plan = field(default_factory=sample_plan)
+    plan_now: Plan = field(default_factory=reference_plan)
     seed: int = 7
     trouble: str | None = None
     empty: bool = False

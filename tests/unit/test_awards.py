@@ -1,18 +1,17 @@
 """Places and prizes: every boundary of the plan, and a brute-force oracle for exclusions and ties at every position."""
 
 from itertools import pairwise, permutations, product
-from pathlib import Path
 
 import pytest
 from hypothesis import given, strategies as st
 
 from contracts.plan import Bloc
-from services.plan_files import read_plan
 from services.reports.domain.awards import Outcome, derive
 from services.reports.domain.decisions import Candidate, Choice
 from services.reports.domain.recount import recount
+from tests.support.facts import reference_plan
 
-PLAN = read_plan(Path(__file__).parents[2] / "deploy/plans/phung-hiep-2023")
+PLAN = reference_plan()
 COMMUNES, DEPARTMENTS = PLAN.blocs[0], PLAN.blocs[1]
 SLOTS = [
     (1_800_000, None, ["first", "second", "third"]),

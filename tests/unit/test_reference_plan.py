@@ -2,20 +2,18 @@
 
 from datetime import date
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
 from contracts.plan import Bloc, Distinct, Indicator, OverdueDossiers, Plan, Ratio
-from services.plan_files import read_plan
+from tests.support.facts import reference_plan
 
-FOLDER = Path(__file__).parents[2] / "deploy" / "plans" / "phung-hiep-2023"
 DOSSIER = "dossier.recorded"
 
 
 @pytest.fixture(scope="module", name="plan")
 def _plan() -> Plan:
-    return read_plan(FOLDER)
+    return reference_plan()
 
 
 def bloc_of(plan: Plan, code: str) -> Bloc:

@@ -3,7 +3,6 @@
 from collections import Counter
 from datetime import UTC, date, datetime
 from itertools import islice, pairwise
-from pathlib import Path
 
 import pytest
 from pydantic import TypeAdapter
@@ -12,18 +11,17 @@ from contracts.calendar import local_date
 from contracts.events import IndicatorEvent
 from contracts.plan import Plan
 from contracts.wire import fact_id, to_event, to_line
-from services.plan_files import read_plan
 from services.scoring.domain.fold import Fold
 from services.scoring.domain.standings import UnitRow
 from services.season import Happening, season
+from tests.support.facts import reference_plan
 
-FOLDER = Path(__file__).parents[2] / "deploy" / "plans" / "phung-hiep-2023"
 EVENT: TypeAdapter[IndicatorEvent] = TypeAdapter(IndicatorEvent)
 
 
 @pytest.fixture(scope="module", name="plan")
 def _plan() -> Plan:
-    return read_plan(FOLDER)
+    return reference_plan()
 
 
 @pytest.fixture(scope="module", name="told")

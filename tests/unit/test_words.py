@@ -11,9 +11,9 @@ from services.scoring.leaderboard.forms import decimal
 from services.scoring.leaderboard.pages import leaderboard_site
 from services.scoring.leaderboard.showing import as_units
 from services.scoring.leaderboard.views import FactLine, IndicatorExplanation, PartExplanation
-from tests.support.sample_boards import sample_plan
+from tests.support.facts import reference_plan
 
-PLAN = sample_plan()
+PLAN = reference_plan()
 SITE = leaderboard_site()
 VI, EN = SITE.words["vi"], SITE.words["en"]
 
