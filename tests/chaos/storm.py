@@ -20,7 +20,8 @@ from services.runtime.datafolder import free_port
 from services.runtime.embedded import embedded_databases
 from tests.chaos.mails import import_contacts, wrong_mails
 from tests.chaos.proxy import Proxy
-from tests.support.system import Sender, System, command, events_of, sending, wait_until
+from tests.support.system import Sender, System, command, events_of, sending
+from tests.support.waiting import wait_until
 
 EVENTS_A_SECOND = 150
 SECONDS_BETWEEN = 1.0

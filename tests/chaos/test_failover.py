@@ -11,7 +11,8 @@ import pytest
 from services.runtime.datafolder import free_port, running
 from tests.support import members
 from tests.support.members import Members
-from tests.support.system import Sender, System, ends_right, events_of, sending, wait_until
+from tests.support.system import Sender, System, ends_right, events_of, sending
+from tests.support.waiting import wait_until
 
 EVENTS = 4_000
 TRIES = 20

@@ -11,7 +11,8 @@ import pytest
 import redis
 
 from services.runtime.datafolder import free_port, running
-from tests.support.system import Sender, System, ends_right, events_of, sending, wait_until
+from tests.support.system import Sender, System, ends_right, events_of, sending
+from tests.support.waiting import wait_until
 
 EVENTS = 6_000
 RECOVERY_SECONDS = 40
@@ -55,8 +56,8 @@ async def test_killing_each_process_in_the_middle_loses_nothing(system: System) 
             assert before, name
             system.kill(name)
             anew = partial(is_anew, system, name, before)
-            await asyncio.to_thread(wait_until, anew, 20, system.tail)
-    assert sum("died" in line for line in system.output) >= 4
+            await asyncio.to_thread(wait_until, anew, why=system.tail)
+    wait_until(lambda: sum("died" in line for line in system.output) >= 4)
     ends_right(system, events, RECOVERY_SECONDS)
 
 
@@ -69,7 +70,7 @@ async def test_a_rolling_restart_under_load_loses_nothing(system: System) -> Non
             assert before, name
             system.kill(name, signal.SIGTERM)
             back = partial(is_back, system, name, before)
-            await asyncio.to_thread(wait_until, back, 40, system.tail)
+            await asyncio.to_thread(wait_until, back, why=system.tail)
     ends_right(system, events, RECOVERY_SECONDS)
 
 
@@ -104,7 +105,7 @@ async def test_the_board_moves_on_while_redis_stands_still(system: System) -> No
     events = events_of(14, EVENTS)
     half = len(events) // 2
     await Sender(system, events[:half], 4).run()
-    wait_until(lambda: not system.wrong(events[:half]), 20)
+    wait_until(lambda: not system.wrong(events[:half]))
     system.kill("redis", signal.SIGSTOP)
     try:
         await Sender(system, events[half:], 5).run()

@@ -9,10 +9,9 @@ import os
 import signal
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 from aiosmtpd.smtp import SMTP, Envelope, Session
@@ -30,6 +29,7 @@ from services.runtime.settings import Settings
 from tests.support.dying_notifier import STAGES
 from tests.support.mail_servers import HOST, Nasty, serving
 from tests.support.notifying import PLAN, changed, local, of_units, read
+from tests.support.waiting import until
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("notifier-kills")]
 UNIT = "31399"
@@ -85,7 +85,7 @@ async def notifier(
     finally:
         if process.returncode is None:
             process.terminate()
-            await asyncio.wait_for(process.wait(), 20)
+            await asyncio.wait_for(process.wait(), 60)
 
 
 async def two_overdue_dossiers(settings: NotifierSettings) -> None:
@@ -117,12 +117,6 @@ async def two_overdue_dossiers(settings: NotifierSettings) -> None:
         await own.journal.append("indicator", 0, lines)
 
 
-async def until(true: Callable[[], Any], limit: float = 40) -> None:
-    async with asyncio.timeout(limit):
-        while not await true():
-            await asyncio.sleep(0.05)
-
-
 async def all_recorded(store: NotifierStore) -> bool:
     wanted = {"state": "accepted", "form": "alert"}
     return await store.notices.count_documents(wanted) == len(TOLD)
@@ -149,7 +143,7 @@ async def test_a_kill_at_each_stage_loses_nothing_and_repeats_at_most_the_mail_u
                 command = ["tests.support.dying_notifier", stage]
             async with notifier(own, log, *command) as process:
                 server.stage, server.victim = stage, process.pid
-                code = await asyncio.wait_for(process.wait(), 40)
+                code = await asyncio.wait_for(process.wait(), 60)
             assert code == -signal.SIGKILL, (stage, log.read_text()[-2000:])
             arrivals.append((stage, len(server.mails)))
         async with resources(own) as shared:

@@ -12,7 +12,8 @@ import pytest
 
 from services.runtime import mongo
 from services.runtime.datafolder import free_port, running, settings_for
-from tests.support.system import PLAN, System, wait_until
+from tests.support.system import PLAN, System
+from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("workspace-kills")]
 UNIT = "31399"
@@ -60,7 +61,7 @@ class Caller:
             found.append(answer)
             return True
 
-        wait_until(answered, 60, self._system.tail)
+        wait_until(answered, why=self._system.tail)
         return found[0]
 
 
@@ -121,7 +122,7 @@ def test_a_submission_is_there_as_a_whole_or_not_at_all(
     assert {c: i["state"] for c, i in report["items"].items()} == dict.fromkeys(
         ["X2", *FIGURES], "waiting"
     )
-    wait_until(lambda: on_board(system, month) == {"X5": "2.5000", "X9": "3.6000"}, 30)
+    wait_until(lambda: on_board(system, month) == {"X5": "2.5000", "X9": "3.6000"})
 
 
 def test_a_decision_is_there_with_its_points_or_not_at_all(
@@ -136,7 +137,7 @@ def test_a_decision_is_there_with_its_points_or_not_at_all(
     assert reviewer.ask("POST", path, json=body).json()["state"] == "returned"
     item = officer.ask("GET", f"/submissions/{PLAN}/{UNIT}/{month}").json()["items"]["X9"]
     assert [told["what"] for told in item["history"]] == ["claimed", "returned"]
-    wait_until(lambda: on_board(system, month) == {"X5": "2.5000", "X9": "0.0000"}, 30)
+    wait_until(lambda: on_board(system, month) == {"X5": "2.5000", "X9": "0.0000"})
     assert system.verify().returncode == 0
 
 
@@ -149,7 +150,7 @@ def test_a_killed_upload_leaves_no_file_and_can_be_done_again(
     def slow() -> Iterator[bytes]:
         yield b"%PDF-1.4\n" + b"x" * (3 << 20)
         begun.set()
-        wait_until(lambda: system.pids("web") != before, 30)
+        wait_until(lambda: system.pids("web") != before)
         yield b"y" * (1 << 20)
 
     before = system.pids("web")
@@ -158,7 +159,7 @@ def test_a_killed_upload_leaves_no_file_and_can_be_done_again(
     )
     upload.start()
     assert begun.wait(20)
-    wait_until(lambda: pieces(system) > 0, 20)
+    wait_until(lambda: pieces(system) > 0)
     system.kill("web")
     upload.join(60)
     listed = f"/evidence/{PLAN}/{UNIT}/2023-09"

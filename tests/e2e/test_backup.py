@@ -15,15 +15,8 @@ from services.runtime.backup.archive import ArchiveError
 from services.runtime.backup.restoring import restore
 from services.runtime.clock import wall_now
 from services.runtime.datafolder import DataFolderError, free_port, running
-from tests.support.system import (
-    PERIODS,
-    Sender,
-    System,
-    command,
-    events_of,
-    sending,
-    wait_until,
-)
+from tests.support.system import PERIODS, Sender, System, command, events_of, sending
+from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.xdist_group("backup")]
 EVENTS = 4_000
@@ -53,7 +46,7 @@ class Drill:
         async with sending(second, 0.05):
             self.said = await asyncio.to_thread(self.backup, self.under_load)
         self.accepted = first.accepted + second.accepted
-        wait_until(lambda: not self.system.wrong(self.events), 60)
+        wait_until(lambda: not self.system.wrong(self.events))
         self.backup(self.after, "--passphrase-file", str(self.passphrase))
 
     def put_picture(self) -> None:
@@ -112,7 +105,7 @@ def test_a_restored_system_shows_the_same_board_and_has_the_same_files_and_keys(
     second = System(drill.folder / "second", free_port())
     try:
         second.start()
-        wait_until(lambda: boards(second) == boards(drill.system), 30, second.tail)
+        wait_until(lambda: boards(second) == boards(drill.system), why=second.tail)
         verdict = second.verify()
         assert verdict.returncode == 0, verdict.stdout
         assert events_in(verdict.stdout) == drill.accepted

@@ -35,7 +35,7 @@ from tests.support.certificates import OWNER, PASSWORD, make_certificate
 from tests.support.chromium import CHROMIUM, FLAGS
 from tests.support.packages import PLAN, frozen_period
 from tests.support.people import Person, client_of, make_person, sign_in
-from tests.support.system import wait_until
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(180)
 FEW = frozenset(u.code for b in PLAN.blocs for u in PLAN.units_of(b.code)[:4])

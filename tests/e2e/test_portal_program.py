@@ -32,7 +32,8 @@ from tests.integration.test_sheets import row as sheet_row, xlsx
 from tests.support.chromium import CHROMIUM, FLAGS
 from tests.support.people import Person, person_of, sign_in
 from tests.support.portal import CODE, NATIONAL, ROOT, SAMPLES, dossier
-from tests.support.system import System, command, wait_until
+from tests.support.system import System, command
+from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("portal-program")]
 PAGES = (
@@ -102,7 +103,7 @@ def test_a_name_that_an_operator_explains_lets_the_waiting_dossiers_count(
     names.write_text(known.replace("UBND xã Tân Bình", "Ủy ban Tân Bình"), "utf-8")
     made = command("alias", "import", str(names), "--data", str(program.data))
     assert made.returncode == 0, made.stderr
-    wait_until(lambda: counted(program, "31399") == [1, 1], 20)
+    wait_until(lambda: counted(program, "31399") == [1, 1])
     assert CODE in client.post(NATIONAL, json=json.loads(CURL[0])).text
     assert counted(program, "31399") == [1, 1]
 
@@ -121,11 +122,11 @@ def test_a_source_made_by_the_operator_signs_in_and_sends(
         answers.append(httpx.post(program.base + "/api/v1/portal/login", json=wanted).json())
         return bool(answers[-1]["error_code"] == "0")
 
-    wait_until(signed_in, 15)
+    wait_until(signed_in)
     content = [dossier(MaHoSo="H30.99.01-230705-0500", DonViXuLy="UBND xã Bình Thành")]
     envelope = {"session": answers[-1]["session"], "service": "DongBoHoSoMC", "data": content}
     assert httpx.post(program.base + NATIONAL, json=envelope).json()["error_code"] == "0"
-    wait_until(lambda: counted(program, "31402") == [1, 1], 20)
+    wait_until(lambda: counted(program, "31402") == [1, 1])
 
 
 def test_the_official_cloudevents_sdk_is_understood(
@@ -141,7 +142,7 @@ def test_the_official_cloudevents_sdk_is_understood(
             "/api/v1/portal/events", content=message.body, headers=dict(message.headers)
         )
         assert answer.json() == {"accepted": 1, "quarantined": 0, "rejected": []}
-    wait_until(lambda: counted(program, "31405") == [2, 2], 20)
+    wait_until(lambda: counted(program, "31405") == [2, 2])
 
 
 def examples(readme: str) -> list[tuple[str, dict[str, Any]]]:
@@ -207,10 +208,10 @@ def test_nothing_that_names_a_person_is_in_any_database_stream_log_or_backup(
         assert answer.status_code in {200, 202}
         assert MARK not in answer.text
     sheet = client.post("/api/v1/portal/sheet", content=marked_sheet()).json()
-    wait_until(lambda: client.get(sheet["status"]).json()["state"] == "done", 30)
+    wait_until(lambda: client.get(sheet["status"]).json()["state"] == "done")
     told = pages_with_files(program, reviewer)
-    wait_until(lambda: counted(program, "31423") == [2, 2], 20)
-    wait_until(lambda: CODE_OF_MARKED in stored_by(program), 20)
+    wait_until(lambda: counted(program, "31423") == [2, 2])
+    wait_until(lambda: CODE_OF_MARKED in stored_by(program))
     kept = tmp_path / "all.bak"
     made = command("backup", str(kept), "--data", str(program.data))
     assert made.returncode == 0, made.stderr
@@ -233,7 +234,7 @@ def pages_with_files(program: System, reviewer: Person) -> list[str]:
         sheet = person.post("/sheets", files={"file": (named, marked_sheet())})
         assert sheet.status_code == 303
         job = "/api/v1/portal/sheet/" + sheet.headers["location"].rpartition("/")[2]
-        wait_until(lambda: person.get(job).json()["state"] == "done", 30)
+        wait_until(lambda: person.get(job).json()["state"] == "done")
         lines = f"Mã thủ tục;Tên thủ tục;Cán bộ\n{MARK};x;{MARK}\n".encode()
         form = {"plan": "phung-hiep-2023", "since": ""}
         draft = person.post("/review/catalogue", data=form, files={"file": (named, lines)})
@@ -326,7 +327,7 @@ def test_the_standing_office_says_who_a_name_is(
     cause.get_by_label("Xã Tân Phước Hưng (31432)").check()
     cause.get_by_role("button", name="Lưu đơn vị").first.click()
     desk.wait_for_selector("text=1 hồ sơ được tính ngay")
-    wait_until(lambda: counted(program, "31432") == [1, 1], 20)
+    wait_until(lambda: counted(program, "31432") == [1, 1])
 
 
 def test_the_standing_office_says_which_unit_a_code_means(
@@ -340,7 +341,7 @@ def test_the_standing_office_says_which_unit_a_code_means(
     cause.get_by_label("Xã Phương Phú (31435)").check()
     cause.get_by_role("button", name="Lưu đơn vị").first.click()
     desk.wait_for_selector("text=1 hồ sơ được tính ngay")
-    wait_until(lambda: counted(program, "31435") == [1, 1], 20)
+    wait_until(lambda: counted(program, "31435") == [1, 1])
 
 
 def test_a_wrong_choice_is_corrected_after_what_moves_was_shown(
@@ -353,7 +354,7 @@ def test_a_wrong_choice_is_corrected_after_what_moves_was_shown(
     event = DossierRecorded.example | {"dossier": "wrongly-coded", "unit": "TLG"}
     client.post(NATIONAL, json=[item])
     client.post("/api/v1/portal/events", json=event)
-    wait_until(lambda: counted(program, "31438") == [2, 2], 20)
+    wait_until(lambda: counted(program, "31438") == [2, 2])
     desk.goto(program.base + "/review/names")
     desk.get_by_role("row", name="TLG").get_by_role("link").click()
     desk.get_by_label("Đơn vị đúng").select_option("31433")
@@ -365,7 +366,7 @@ def test_a_wrong_choice_is_corrected_after_what_moves_was_shown(
     assert counted(program, "31438") == [2, 2], "shown before it is applied"
     apply.click()
     desk.wait_for_selector("text=Đã sửa. 2 hồ sơ")
-    wait_until(lambda: counted(program, "31433") == [2, 2], 20)
+    wait_until(lambda: counted(program, "31433") == [2, 2])
     assert counted(program, "31438") == [0, 0]
 
 
@@ -406,4 +407,4 @@ def test_a_catalogue_is_changed_only_after_it_was_shown(
     assert counted(program, "31408") == [0, 0], "shown before it is applied"
     apply.click()
     desk.wait_for_selector("text=Đã áp dụng")
-    wait_until(lambda: counted(program, "31408") == [1, 1], 30)
+    wait_until(lambda: counted(program, "31408") == [1, 1])

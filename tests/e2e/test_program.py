@@ -20,7 +20,8 @@ from contracts.events import DossierRecorded
 from contracts.wire import to_event, to_line
 from services.runtime.datafolder import free_port, running, settings_for
 from services.runtime.resources import resources
-from tests.support.system import PLAN, ROOT, System, command, wait_until
+from tests.support.system import PLAN, ROOT, System, command
+from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("program")]
 DOSSIER: dict[str, Any] = DossierRecorded.example
@@ -81,29 +82,28 @@ def test_a_dossier_posted_is_on_the_board_at_once_and_a_repeat_changes_nothing(
         "quarantined": 0,
         "rejected": [],
     }
-    wait_until(lambda: counted(program, "31408") == 1, 10)
+    wait_until(lambda: counted(program, "31408") == 1)
     before = row(program, "31408")
     assert before["indicators"]["X8"] == "15.0000"
     assert send(client, "portal/events", event)["accepted"] == 1
     assert send(client, "portal/events", event | {"version": 4, "status": "withdrawn"})
-    wait_until(lambda: counted(program, "31408") == 0, 10)
+    wait_until(lambda: counted(program, "31408") == 0)
 
 
 def test_declared_and_verified_points_stand_side_by_side(
     program: System, client: httpx.Client
 ) -> None:
     send(client, "indicator-events", FIGURE)
-    wait_until(lambda: points(program, "31399", "X4") == "5.4000", 10)
+    wait_until(lambda: points(program, "31399", "X4") == "5.4000")
     declared = row(program, "31399")
     send(client, "indicator-events", FIGURE | {"version": 2, "state": "verified"})
     wait_until(
         lambda: (
             float(row(program, "31399")["verified_points"]) > float(declared["verified_points"])
-        ),
-        10,
+        )
     )
     send(client, "indicator-events", FIGURE | {"version": 3, "state": "rejected"})
-    wait_until(lambda: points(program, "31399", "X4") == "0.0000", 10)
+    wait_until(lambda: points(program, "31399", "X4") == "0.0000")
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_one_broken_of_a_hundred_is_named_and_the_others_count(
     assert answer["accepted"] == 99
     assert answer["rejected"][0]["index"] == 41
     assert answer["rejected"][0]["field"] == "received_at"
-    wait_until(lambda: counted(program, "31433") == 99, 10)
+    wait_until(lambda: counted(program, "31433") == 99)
 
 
 def test_every_form_of_cloudevents_and_ndjson_is_taken(
@@ -190,7 +190,7 @@ def test_every_form_of_cloudevents_and_ndjson_is_taken(
     post(2, batch, "application/cloudevents-batch+json")
     lines = b"\n".join(json.dumps(event | {"dossier": f"line-{n}"}).encode() for n in range(3))
     post(3, lines, "application/x-ndjson")
-    wait_until(lambda: counted(program, "31402") == 8, 10)
+    wait_until(lambda: counted(program, "31402") == 8)
 
 
 def test_unknown_units_wait_in_quarantine_until_a_plan_knows_them(
@@ -220,7 +220,7 @@ def test_unknown_units_wait_in_quarantine_until_a_plan_knows_them(
         rows = answer.json().get("rows", [])
         return any(r["unit"] == "N-77" and r["counters"].get("X13", [0])[0] == 1 for r in rows)
 
-    wait_until(on_the_board, 20, program.tail)
+    wait_until(on_the_board, why=program.tail)
 
 
 def test_a_published_version_is_read_only(program: System, tmp_path: Path) -> None:
@@ -251,12 +251,12 @@ def test_poison_stops_nobody_and_is_replayed_after_the_fix(
     with_unknown_plan = to_line(to_event(event | {"plan": "later"}))
     _append_to_journal(program, with_unknown_plan)
     send(client, "indicator-events", event | {"subject": "next", "id": "n"})
-    wait_until(lambda: points(program, "31423", "X4") == "5.4000", 15)
+    wait_until(lambda: points(program, "31423", "X4") == "5.4000")
 
     def letters() -> str:
         return command("dead-letters", "list", "--data", str(program.data)).stdout
 
-    wait_until(lambda: "2 dead letters" in letters(), 15, letters)
+    wait_until(lambda: "2 dead letters" in letters(), why=letters)
     assert "unknown plan" in letters()
     assert "undecodable entry" in letters()
     replayed = command("dead-letters", "replay", "--data", str(program.data))
@@ -270,7 +270,7 @@ def test_poison_stops_nobody_and_is_replayed_after_the_fix(
         rows = answer.json().get("rows", [])
         return any(r["unit"] == "31423" and r["counters"].get("X4") == [18, 20] for r in rows)
 
-    wait_until(on_the_board, 20, program.tail)
+    wait_until(on_the_board, why=program.tail)
 
 
 def _append_to_journal(program: System, line: bytes) -> None:
@@ -311,7 +311,7 @@ def test_the_stream_begins_with_a_snapshot_and_brings_each_change(
     thread = threading.Thread(target=follow)
     thread.start()
     try:
-        wait_until(lambda: any(kind == "snapshot" for kind, _ in seen), 10)
+        wait_until(lambda: any(kind == "snapshot" for kind, _ in seen))
         send(client, "portal/events", DOSSIER | {"unit": "31438", "dossier": "live"})
         wait_until(
             lambda: any(
@@ -319,10 +319,9 @@ def test_the_stream_begins_with_a_snapshot_and_brings_each_change(
                 for kind, content in seen
                 if kind == "change"
                 for r in content["rows"]
-            ),
-            10,
+            )
         )
-        wait_until(lambda: any(kind == "beat" for kind, _ in seen), 10)
+        wait_until(lambda: any(kind == "beat" for kind, _ in seen))
     finally:
         done.set()
         thread.join(20)
@@ -342,7 +341,7 @@ def test_an_explanation_leads_to_the_dossiers_behind(
         )
         return answer.json()["facts"]  # type: ignore[no-any-return]
 
-    wait_until(lambda: len(facts()) == 1, 15)
+    wait_until(lambda: len(facts()) == 1)
     assert facts()[0]["id"] == "dvc.haugiang why"
     assert facts()[0]["counts"] == {"main": 1}
 
@@ -352,10 +351,10 @@ def test_standings_as_of_an_instant_are_those_of_then(
 ) -> None:
     url = f"/api/v1/standings/{PLAN}/commune"
     send(client, "portal/events", DOSSIER | {"unit": "31396", "dossier": "one"})
-    wait_until(lambda: counted(program, "31396") == 1, 10)
+    wait_until(lambda: counted(program, "31396") == 1)
     then = program.standings()["as_of"]
     send(client, "portal/events", DOSSIER | {"unit": "31396", "dossier": "two"})
-    wait_until(lambda: counted(program, "31396") == 2, 10)
+    wait_until(lambda: counted(program, "31396") == 2)
     past = client.get(url, params={"period": "2023", "as_of": then})
     assert past.status_code == 200, past.text
     found = next(r for r in past.json()["rows"] if r["unit"] == "31396")
@@ -387,13 +386,13 @@ def series(address: str) -> dict[str, float]:
 def test_metrics_and_readiness_tell_operators_what_happens(
     program: System, client: httpx.Client
 ) -> None:
-    assert client.get("/readyz").json() == {"ready": True}
+    wait_until(lambda: client.get("/readyz").json() == {"ready": True})
     run = running(program.data)
     assert run is not None
     before = series(program.base)
     known = DOSSIER | {"dossier": "measured"}
     send(client, "portal/events", known | {"unit": "31432"}, known | {"unit": "no-such-unit"})
-    wait_until(lambda: counted(program, "31432") == 1, 10)
+    wait_until(lambda: counted(program, "31432") == 1)
     web, worker = series(program.base), series(run.workers["scoring"])
     for name in ("intake_accepted_total", "intake_quarantined_total"):
         assert web[f'{name}{{door="portal"}}'] == before.get(f'{name}{{door="portal"}}', 0) + 1
@@ -413,12 +412,12 @@ def test_a_worker_that_stands_still_makes_the_system_unready_and_the_board_says_
 ) -> None:
     program.kill("worker", signal.SIGSTOP)
     try:
-        wait_until(lambda: program.standings()["trouble"] == "scoring", 15)
-        wait_until(lambda: client.get("/readyz").status_code == 503, 15)
+        wait_until(lambda: program.standings()["trouble"] == "scoring")
+        wait_until(lambda: client.get("/readyz").status_code == 503)
         assert program.standings()["rows"]
     finally:
         program.kill("worker", signal.SIGCONT)
-    wait_until(lambda: client.get("/readyz").status_code == 200, 20)
+    wait_until(lambda: client.get("/readyz").status_code == 200)
 
 
 def test_verify_finds_no_difference(program: System, client: httpx.Client) -> None:

@@ -18,7 +18,8 @@ from services.runtime.auth import Role
 from services.runtime.datafolder import free_port
 from tests.support.chromium import CHROMIUM, FLAGS, press
 from tests.support.people import Person, person_of, sign_in
-from tests.support.system import PLAN, System, wait_until
+from tests.support.system import PLAN, System
+from tests.support.waiting import wait_until
 
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed"),
@@ -176,7 +177,7 @@ def test_a_month_from_draft_to_board(  # noqa: PLR0915 - one story, told to its 
         )
         opened(page, "X5")
         expect(page.locator("#X5-main-numerator")).not_to_be_editable()
-    wait_until(lambda: points(system)[0] == "5.6000", 15)
+    wait_until(lambda: points(system)[0] == "5.6000")
     assert points(system)[2] == before[2]
 
     with seen_by(browser, system, reviewer) as page:
@@ -202,7 +203,7 @@ def test_a_month_from_draft_to_board(  # noqa: PLR0915 - one story, told to its 
             box.check()
         page.get_by_role("button", name="Chấp nhận các mục đã chọn").click()
         expect(page.get_by_role("heading", name="Không còn mục nào chờ")).to_be_visible()
-    wait_until(lambda: points(system)[0] == "0.0000", 15)
+    wait_until(lambda: points(system)[0] == "0.0000")
 
     with seen_by(browser, system, officer) as page:
         page.goto(SUBMIT)
@@ -216,7 +217,7 @@ def test_a_month_from_draft_to_board(  # noqa: PLR0915 - one story, told to its 
         page.get_by_role("link", name="Bản 1").click()
         expect(page.locator(".claim").first).to_be_visible()
         expect(page.locator("main")).to_contain_text("812/1.450")
-    wait_until(lambda: points(system)[0] == "5.0000", 15)
+    wait_until(lambda: points(system)[0] == "5.0000")
 
     with seen_by(browser, system, reviewer) as page:
         page.goto("/review")
@@ -234,7 +235,7 @@ def test_a_month_from_draft_to_board(  # noqa: PLR0915 - one story, told to its 
         page.get_by_role("button", name="Chấp nhận A").click()
         expect(page).to_have_url(re.compile("/review$"))
     # X2 in time: 10, X5: 5, X9: 7.2, X21 one week of four: 1.5; X23 stands at full marks without feedback.
-    wait_until(lambda: points(system)[2] == "29.7000", 15)
+    wait_until(lambda: points(system)[2] == "29.7000")
     with seen_by(browser, system, officer) as page:
         page.goto(f"/units/{PLAN}/{UNIT}?period={MONTH}&indicator=X5")
         expect(page.locator("#X5")).to_contain_text("725")
@@ -271,7 +272,7 @@ def test_a_lost_connection_loses_no_typed_figure(
             kept = answer.json()["entries"]["X9"]["values"]["main"]
             return bool(kept == {"numerator": 18, "denominator": 20})
 
-        wait_until(is_kept, 15)
+        wait_until(is_kept)
 
 
 def test_two_tabs_are_told_apart(browser: Browser, system: System, officer: Person) -> None:

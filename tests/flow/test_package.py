@@ -1,9 +1,8 @@
 """The other story: what counts on the board is what a council signs. Events in, the published package read back."""
 
-import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -32,6 +31,7 @@ from services.scoring import freezing
 from services.scoring.app import worker as scoring_worker
 from services.scoring.settings import ScoringSettings
 from tests.support.facts import reference_plan
+from tests.support.waiting import until
 from tests.support.web import started
 
 WHOLE = reference_plan()
@@ -82,13 +82,6 @@ async def running(
             for role in (Role.PORTAL, Role.REVIEWER, Role.LEADER)
         ]
         yield Running(*people)
-
-
-async def until(ask: Callable[[], Awaitable[Any]]) -> Any:
-    async with asyncio.timeout(60):
-        while not (found := await ask()):
-            await asyncio.sleep(0.05)
-        return found
 
 
 def dossier(number: int, unit: str) -> dict[str, Any]:

@@ -1,8 +1,7 @@
 """Start here: one event from the portal's request to the leaderboard, through every part, nothing faked."""
 
-import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -24,6 +23,7 @@ from services.scoring.settings import ScoringSettings
 from services.scoring.store import ScoringStore
 from services.verifying import verify
 from tests.support.facts import reference_plan
+from tests.support.waiting import until
 
 REFERENCE = reference_plan()
 
@@ -34,12 +34,6 @@ async def own(settings: Settings) -> AsyncIterator[Resources]:
     async with resources(settings) as own:
         await publish(own, REFERENCE)
         yield own
-
-
-async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(15):
-        while not true():
-            await asyncio.sleep(0.01)
 
 
 async def following(own: Resources) -> tuple[Intake, Feed]:

@@ -1,9 +1,8 @@
 """One event from the portal's request to the board and to the mail, as one trace, with real spans of every part."""
 
-import asyncio
 import logging
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
 
 import httpx
@@ -29,6 +28,7 @@ from services.scoring.app import worker
 from services.scoring.settings import ScoringSettings
 from tests.support.facts import reference_plan
 from tests.support.notifying import of_units
+from tests.support.waiting import until
 from tests.support.web import started
 
 REFERENCE = reference_plan()
@@ -94,12 +94,6 @@ async def _running(hurried: Settings) -> AsyncIterator[tuple[Front, Worker]]:
         await notifier.store.contacts.insert_many(of_units(["31399"]))
         await notifier.store.mark("contacts", version=1)
         yield front, notifier
-
-
-async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
-        while not true():
-            await asyncio.sleep(0.02)
 
 
 async def post(front: Front, settings: Settings, **headers: str) -> httpx.Response:

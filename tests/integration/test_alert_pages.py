@@ -22,8 +22,8 @@ from services.runtime.health import Health
 from services.runtime.resources import Resources, resources
 from services.runtime.settings import Settings
 from services.runtime.working import worker_face
-from tests.integration.test_mailing import until
 from tests.support.notifying import PLAN, contact, local, of_units, read
+from tests.support.waiting import until
 from tests.support.web import started
 
 UNIT, OTHER = "31399", "31402"

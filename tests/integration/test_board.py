@@ -50,6 +50,7 @@ from services.scoring.store import ScoringStore
 from tests.support.facts import dossier, reference_plan
 from tests.support.people import client_in, make_person
 from tests.support.sample_boards import SampleBoards
+from tests.support.waiting import PATIENCE_SECONDS, until
 from tests.support.web import started
 
 pytestmark = pytest.mark.timeout(120)
@@ -69,12 +70,6 @@ async def own(settings: Settings) -> AsyncIterator[Resources]:
 
 def line(number: int, **changed: Any) -> bytes:
     return to_line(to_event(dossier(number, **changed)))
-
-
-async def until(true: Any, limit: float = 30) -> None:
-    async with asyncio.timeout(limit):
-        while not await true():
-            await asyncio.sleep(0.02)
 
 
 @pytest.fixture
@@ -245,7 +240,7 @@ async def stream(
         "root_path": "",
         "state": {},
     }
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await front(scope, receive, send)
     return received
 
@@ -261,12 +256,12 @@ async def test_the_stream_of_staff_ends_when_they_lose_the_role_or_sign_out(
             await office.post("/freeze", data={"act": "freeze", "reason": "Chờ lễ công bố"})
             seen = asyncio.Event()
             watching = asyncio.create_task(stream(office, web, asyncio.Event(), seen.set))
-            await asyncio.wait_for(seen.wait(), 20)
+            await asyncio.wait_for(seen.wait(), PATIENCE_SECONDS)
             if end == "role":
                 await access.change(OPERATOR, staff.code, {"grants": {Role.OFFICER: [UNIT]}})
             else:
                 await access.sign_out(staff.secret)
-            await asyncio.wait_for(watching, 20)
+            await asyncio.wait_for(watching, PATIENCE_SECONDS)
             assert await first_frame(public, web)
 
 

@@ -34,7 +34,8 @@ from tests.support.deployment import (
     make_secrets,
     queries,
 )
-from tests.support.system import PLAN, ROOT, wait_until
+from tests.support.system import PLAN, ROOT
+from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("deployed")]
 LIMIT = 60
@@ -129,7 +130,7 @@ def make_users(system: Deployed, port: int) -> None:
     with pymongo.MongoClient[dict[str, Any]](local, serverSelectionTimeoutMS=20_000) as first:
         members = [{"_id": 0, "host": f"127.0.0.1:{port}"}]
         first.admin.command("replSetInitiate", {"_id": "rs0", "members": members})
-        wait_until(lambda: bool(first.admin.command("hello")["isWritablePrimary"]), 30)
+        wait_until(lambda: bool(first.admin.command("hello")["isWritablePrimary"]))
         first.admin.command("createUser", "root", pwd=password, roles=["root"])
     access = json.loads((DEPLOY / "mongo/access.json").read_text("utf-8"))
     with pymongo.MongoClient[dict[str, Any]](
@@ -282,7 +283,7 @@ def test_the_key_of_tokens_changes_while_everything_runs(system: Deployed) -> No
     new = system.command("token", "--role", "portal")
     assert (answer_to(system, new), answer_to(system, old)) == (202, 202)
     assert "is retired" in system.command("keys", "retire")
-    wait_until(lambda: answer_to(system, old) == 401, 10)
+    wait_until(lambda: answer_to(system, old) == 401)
     assert answer_to(system, new) == 202
 
 

@@ -20,6 +20,7 @@ from services.runtime.journal import (
 )
 from services.runtime.resources import Resources, resources
 from services.runtime.settings import Settings
+from tests.support.waiting import until
 
 TOPIC = "indicator"
 
@@ -48,13 +49,6 @@ def consumer(own: Resources, seen: Seen) -> Consumer:
     database = mongo.database(own.client, own.settings, "test")
     letters = DeadLetters(database["dead_letters"])
     return Consumer(own.journal, TOPIC, [0], seen.take, letters, own.settings)
-
-
-async def until(true: object, limit: float = 10) -> None:
-    """Wait for a condition of the running loop."""
-    async with asyncio.timeout(limit):
-        while not true():  # type: ignore[operator]
-            await asyncio.sleep(0.01)
 
 
 async def test_what_waits_while_a_write_runs_goes_into_one_pack(own: Resources) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from tests.support.notifying import (
     read,
     stage_for,
 )
+from tests.support.waiting import until
 
 UNITS = ("31393", "31396", "31399", "31402", "31405")
 FEW = changed(PLAN, units=[unit for unit in PLAN.units if unit.code in UNITS])
@@ -58,12 +59,6 @@ async def working(sender: Sender, connections: int = 2) -> AsyncIterator[None]:
         for loop in loops:
             loop.cancel()
         await asyncio.gather(*loops, return_exceptions=True)
-
-
-async def until(true: Callable[[], Any], limit: float = 30) -> None:
-    async with asyncio.timeout(limit):
-        while not await true():
-            await asyncio.sleep(0.02)
 
 
 async def states(stage: Stage) -> Counter[str]:

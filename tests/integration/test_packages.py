@@ -48,6 +48,7 @@ from services.runtime.resources import Resources, resources
 from services.runtime.settings import Settings
 from services.runtime.web.collation import vietnamese_key
 from tests.support.packages import PLAN, frozen_period, nomination
+from tests.support.waiting import until
 
 FEW = frozenset(u.code for b in PLAN.blocs for u in PLAN.units_of(b.code)[:4])
 SMALL = Plan.model_validate(
@@ -443,8 +444,11 @@ async def test_a_drawing_ends_with_the_worker_and_when_another_one_is_wanted(
 ) -> None:
     for end in ("changed", "stopped"):
         drawing = asyncio.create_task(Builder(packages, ENDLESS).look())
-        while not (await packages.get(FROZEN.id)).build.steps:
-            await asyncio.sleep(0.05)
+
+        async def is_drawn() -> bool:
+            return bool((await packages.get(FROZEN.id)).build.steps)
+
+        await until(is_drawn)
         assert drawings()
         if end == "changed":
             await packages.refresh(FROZEN.id)

@@ -23,6 +23,7 @@ from services.scoring.leaderboard.comparing import day_of
 from services.scoring.shadow import shadow_standings
 from services.scoring.turns import MOST_PUBLIC, VISITS, BusyError, TooOftenError
 from tests.support.facts import Fields, dossier, histories, lines, little_plan
+from tests.support.waiting import until
 from tests.unit.test_fold import next_version
 
 pytestmark = pytest.mark.timeout(120)
@@ -207,7 +208,7 @@ async def test_whoever_asks_for_the_same_packs_and_day_gets_the_same_rebuild(
         asyncio.create_task(past.rows(noon + timedelta(minutes=n), visitor=f"{n % 3}"))
         for n in range(30)
     ]
-    await _until(lambda: bool(past.folded))
+    await until(lambda: bool(past.folded))
     past.goes_on.set()
     answers = await asyncio.gather(*asked)
     assert len(past.folded) == 1
@@ -242,12 +243,12 @@ async def test_many_days_at_once_are_refused_and_staff_are_served(past: Counted)
         asyncio.create_task(past.rows(day, visitor=f"{n}"))
         for n, day in enumerate(days[:MOST_PUBLIC])
     ]
-    await _until(lambda: bool(past.folded))
-    await _until(lambda: len(past._folding) == MOST_PUBLIC)
+    await until(lambda: bool(past.folded))
+    await until(lambda: len(past._folding) == MOST_PUBLIC)
     with pytest.raises(BusyError):
         await past.rows(days[MOST_PUBLIC], visitor="one more")
     office = asyncio.create_task(past.rows(days[MOST_PUBLIC + 1]))
-    await _until(lambda: len(past._folding) == MOST_PUBLIC + 1)
+    await until(lambda: len(past._folding) == MOST_PUBLIC + 1)
     past.goes_on.set()
     await asyncio.gather(office, *asked)
     assert past.folded[1] == Stop(days[MOST_PUBLIC + 1])
@@ -287,9 +288,3 @@ async def test_a_helper_that_was_ended_is_replaced_and_a_rebuild_that_fails_fail
 def test_the_last_day_of_all_calendars_is_no_day() -> None:
     assert day_of("9999-12-31") is None
     assert day_of("9999-12-30") is not None
-
-
-async def _until(true: Any, limit: float = 20) -> None:
-    async with asyncio.timeout(limit):
-        while not true():
-            await asyncio.sleep(0.01)

@@ -18,6 +18,7 @@ from services.runtime.auth import Keys, Role, issue
 from services.runtime.embedded import Addresses
 from tests.support.databases import settings_apart
 from tests.support.portal import NATIONAL, Portal, dossier, portal, steps
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 OWN, OTHER = "31399", "31402"
@@ -262,9 +263,12 @@ async def test_a_correction_that_is_none_says_why_and_moves_nothing(door: Portal
             await renaming.draft(said, "test")
         assert refused.value.code == code
     number = await renaming.draft(Alias("*", "tb", OWN), "test")
-    async with asyncio.timeout(40):
-        while (found := await renaming.drafts.find(number) or {})["state"] == "computing":
-            await asyncio.sleep(0.05)
+
+    async def computed() -> dict[str, Any] | None:
+        draft = await renaming.drafts.find(number)
+        return draft if draft and draft["state"] != "computing" else None
+
+    found = await until(computed)
     assert (found["state"], found["dossiers"]) == ("ready", 1)
     moves = {m["unit"]: m["after"] - m["before"] for m in found["moves"]}
     assert moves.keys() == {OWN, OTHER}

@@ -1,6 +1,5 @@
 """Scoring on a real Redis and MongoDB: write-behind guards, start from facts, the ledger, the daily close."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime
 from typing import Any
@@ -22,6 +21,7 @@ from services.scoring.settings import ScoringSettings
 from services.scoring.store import ScoringStore
 from services.scoring.ticker import closes_of
 from tests.support.facts import reference_plan
+from tests.support.waiting import until
 
 PLAN = reference_plan()
 KEY = (PLAN.id, PLAN.version)
@@ -41,12 +41,6 @@ def scoring_settings(settings: Settings, **changes: Any) -> ScoringSettings:
 def line(dossier: str, version: Any = 1, **changes: Any) -> bytes:
     fields = DossierRecorded.example | {"dossier": dossier, "version": version} | changes
     return to_line(to_event(fields))
-
-
-async def until(true: Any, limit: float = 15) -> None:
-    async with asyncio.timeout(limit):
-        while not await true():
-            await asyncio.sleep(0.02)
 
 
 def total(scoring: Scoring, unit: str = "31399") -> int:

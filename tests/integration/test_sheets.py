@@ -1,8 +1,7 @@
 """Imports of sheets, the catalogue, and fetching from a portal, on real databases and a real HTTP server."""
 
-import asyncio
 import io
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -22,6 +21,7 @@ from services.runtime.embedded import Addresses
 from tests.support.databases import settings_apart
 from tests.support.far_portal import FakePortal, far_portal
 from tests.support.portal import PLAN, SAMPLES, Portal, dossier, portal
+from tests.support.waiting import until
 from tests.unit.test_sheets import windows_1258
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -183,18 +183,13 @@ def changed(**changes: Any) -> Any:
 async def drafted(door: Portal, read: Any, since: date | None = None) -> dict[str, Any]:
     desk = door.intake.portal.catalogue
     number = await desk.draft(PLAN.id, read, since, "test")
-    async with asyncio.timeout(40):
-        while (found := await desk.drafts.find(number)) is None or found[
-            "state"
-        ] == "computing":
-            await asyncio.sleep(0.05)
-    return found
 
+    async def computed() -> dict[str, Any] | None:
+        found = await desk.drafts.find(number)
+        return found if found and found["state"] != "computing" else None
 
-async def until(true: Callable[[], Any]) -> None:
-    async with asyncio.timeout(20):
-        while not await true():
-            await asyncio.sleep(0.05)
+    draft: dict[str, Any] = await until(computed)
+    return draft
 
 
 async def test_a_correction_shows_what_moves_and_then_moves_it(

@@ -1,6 +1,5 @@
 """`thidua verify` agrees with a sound system and names what was tampered with."""
 
-import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -18,6 +17,7 @@ from services.scoring.app import worker
 from services.scoring.settings import ScoringSettings
 from services.scoring.store import ScoringStore
 from tests.support.facts import reference_plan
+from tests.support.waiting import until
 
 REFERENCE = reference_plan()
 FACT = "dvc.haugiang H30.99.01-230705-0012"
@@ -33,9 +33,7 @@ async def own(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncItera
             INDICATOR.name, 0, [to_line(to_event(DossierRecorded.example))]
         )
         async with worker(ScoringSettings.model_validate(settings.model_dump()), Health()):
-            async with asyncio.timeout(15):
-                while not await _store(own).facts.count_documents({"_id": FACT}):
-                    await asyncio.sleep(0.02)
+            await until(lambda: _store(own).facts.count_documents({"_id": FACT}))
         yield own
 
 

@@ -16,7 +16,7 @@ from redis.sentinel import Sentinel
 
 from services.runtime import binaries
 from services.runtime.datafolder import free_port
-from tests.support.system import wait_until
+from tests.support.waiting import wait_until
 
 HOST = "127.0.0.1"
 START_SECONDS = 40

@@ -207,7 +207,7 @@ async def answer(app: ASGIApp, call: Call, headers: dict[str, str]) -> tuple[int
 
     task = asyncio.create_task(_run(app, scope, receive, messages))
     try:
-        return await asyncio.wait_for(_read(messages), 20)
+        return await asyncio.wait_for(_read(messages), 60)
     finally:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):

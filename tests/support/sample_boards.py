@@ -5,7 +5,6 @@ import json
 import random
 import socket
 import threading
-import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -39,6 +38,7 @@ from services.scoring.leaderboard.views import (
     Row,
 )
 from tests.support.facts import reference_plan
+from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 NOW = datetime(2023, 9, 12, 3, 15, 3, tzinfo=UTC)
@@ -413,17 +413,9 @@ def serving(stage: Stage, port: int = 0) -> Iterator[str]:
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     try:
-        _until(lambda: server.started)
+        wait_until(lambda: server.started)
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
         server.should_exit = True
         thread.join(timeout=10)
         listener.close()
-
-
-def _until(condition: Callable[[], bool], seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError
-        threading.Event().wait(0.01)

@@ -20,6 +20,7 @@ import psutil
 
 from services.cli import WORKERS
 from tests.support import oracle, workload
+from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 PLAN = "phung-hiep-2023"
@@ -33,7 +34,7 @@ NAMES = {
 }
 
 
-def command(*words: str, timeout: float = 60) -> "subprocess.CompletedProcess[str]":
+def command(*words: str, timeout: float = 120) -> "subprocess.CompletedProcess[str]":
     """Run `thidua …` and wait for it."""
     return subprocess.run(
         [sys.executable, "-m", "services.cli", *words],
@@ -109,7 +110,7 @@ class System:
     def stop(self) -> int:
         """Ctrl-C; returns the exit code."""
         self.process.send_signal(signal.SIGINT)
-        return self.process.wait(20)
+        return self.process.wait(60)
 
     def end(self) -> None:
         """Whatever happened, leave nothing behind."""
@@ -135,7 +136,7 @@ class System:
     def standings(self, bloc: str = "commune", period: str = "2023") -> dict[str, Any]:
         """A board, as anybody gets it."""
         answer = httpx.get(
-            f"{self.base}/api/v1/standings/{PLAN}/{bloc}", params={"period": period}, timeout=10
+            f"{self.base}/api/v1/standings/{PLAN}/{bloc}", params={"period": period}, timeout=30
         )
         answer.raise_for_status()
         return answer.json()  # type: ignore[no-any-return]
@@ -161,17 +162,6 @@ class System:
     def verify(self, limit: float = 120) -> "subprocess.CompletedProcess[str]":
         """`thidua verify`."""
         return command("verify", "--data", str(self.data), timeout=limit)
-
-
-def wait_until(
-    true: Callable[[], bool], limit: float, why: Callable[[], str] = lambda: ""
-) -> None:
-    """Wait for a condition, with a limit; nothing here sleeps for a fixed time."""
-    end = time.monotonic() + limit
-    while not true():
-        if time.monotonic() > end:
-            raise AssertionError(f"not within {limit} s: {why()}")
-        time.sleep(0.05)
 
 
 def ends_right(system: System, events: list[dict[str, Any]], limit: float) -> None:

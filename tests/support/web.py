@@ -9,7 +9,7 @@ import uvicorn
 
 from services.app import Front, create_app
 from services.runtime.settings import Settings
-from tests.support.system import wait_until
+from tests.support.waiting import wait_until
 
 
 @asynccontextmanager
@@ -33,7 +33,7 @@ def served(settings: Settings) -> Iterator[str]:
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     try:
-        wait_until(lambda: server.started, 30)
+        wait_until(lambda: server.started)
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
         server.should_exit = True

@@ -27,7 +27,7 @@ from services.runtime.auth import (
 )
 from services.runtime.clock import FrozenClock
 from services.runtime.keys import PublicKeys
-from tests.support.system import wait_until
+from tests.support.waiting import wait_until
 
 KEY = Ed25519PrivateKey.generate()
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -216,11 +216,11 @@ def test_a_new_key_signs_at_once_and_the_old_ones_tokens_stay_good_until_it_is_r
     verifier.verify(old)
     keys.rotate()
     new = issue(keys.signing(), Role.PORTAL)
-    wait_until(lambda: set(principal(verifier, new)) == {Role.PORTAL}, 5)
+    wait_until(lambda: set(principal(verifier, new)) == {Role.PORTAL})
     assert set(verifier.verify(old).grants) == {Role.ADMIN}
     assert (tmp_path / "signing.pem").stat().st_mode & 0o777 == 0o600
     assert len(keys.retire()) == 1
-    wait_until(lambda: not principal(verifier, old), 5)
+    wait_until(lambda: not principal(verifier, old))
     assert set(verifier.verify(new).grants) == {Role.PORTAL}
 
 

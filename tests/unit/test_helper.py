@@ -8,11 +8,12 @@ import sys
 import psutil
 
 from services.runtime.helper import in_own_process
-from tests.support.system import wait_until
+from tests.support.waiting import wait_until
 
 ASKING = """
 import os, time
 from services.runtime.helper import helper
+from tests.support.waiting import wait_until
 if __name__ == "__main__":
     pool = helper()
     print(pool.submit(os.getpid).result(), flush=True)
@@ -31,7 +32,7 @@ def test_the_helper_ends_when_the_one_that_asked_is_killed() -> None:
         child = int(asking.stdout.readline())
         assert psutil.pid_exists(child)
         asking.send_signal(signal.SIGKILL)
-        wait_until(lambda: not psutil.pid_exists(child), 10)
+        wait_until(lambda: not psutil.pid_exists(child))
     finally:
         asking.kill()
         asking.communicate()

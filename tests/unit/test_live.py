@@ -1,7 +1,6 @@
 """The live stream: encoded once, in order, never older after newer; who falls behind is let go."""
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +12,7 @@ from services.scoring.leaderboard import live
 from services.scoring.leaderboard.live import Allowed, BoardKey, Channel, EventStream
 from services.scoring.leaderboard.views import Board, Row
 from tests.support.sample_boards import SampleBoards
+from tests.support.waiting import until
 
 KEY: BoardKey = ("phung-hiep-2023", "commune", "2023")
 
@@ -112,12 +112,6 @@ class Viewer:
         return [int(f["version"].split("-")[1]) for _, f in self.frames if "version" in f]
 
 
-async def until(true: Callable[[], bool], limit: float = 20) -> None:
-    async with asyncio.timeout(limit):
-        while not true():
-            await asyncio.sleep(0.005)
-
-
 async def test_a_crowd_gets_one_encoding_and_nobody_sees_an_older_state_later() -> None:
     boards = Boards()
     channel = Channel(boards, KEY)
@@ -180,10 +174,10 @@ async def test_what_stopped_is_said_before_the_next_beat_is_due() -> None:
     viewer = Viewer(Channel(boards, KEY))
     await until(lambda: bool(viewer.frames))
     boards.stopped = "scoring"
-    await until(lambda: viewer.frames[-1][1]["trouble"] == "scoring", 2)
+    await until(lambda: viewer.frames[-1][1]["trouble"] == "scoring")
     assert viewer.frames[-1][0] == "beat"
     boards.stopped = None
-    await until(lambda: viewer.frames[-1][1]["trouble"] is None, 2)
+    await until(lambda: viewer.frames[-1][1]["trouble"] is None)
     await viewer.leave()
 
 
