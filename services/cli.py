@@ -214,12 +214,15 @@ class _System:
         import os  # noqa: PLC0415
 
         from services.runtime.auth import Keys  # noqa: PLC0415
-        from services.runtime.datafolder import Run, free_port, write_run  # noqa: PLC0415
+        from services.runtime.datafolder import Run, free_ports, write_run  # noqa: PLC0415
         from services.runtime.supervisor import AppProcess  # noqa: PLC0415
 
         Keys(self._data / "keys").verifying()
         clock = self._clock()
-        workers = {name: f"http://{HOST}:{free_port()}" for name in WORKERS}
+        ports = free_ports(len(WORKERS), besides=[self._port])
+        workers = {
+            name: f"http://{HOST}:{port}" for name, port in zip(WORKERS, ports, strict=True)
+        }
         self._running = Run(
             pid=os.getpid(),
             port=self._port,

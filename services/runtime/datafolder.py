@@ -6,7 +6,7 @@ import secrets
 import shutil
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -221,6 +221,16 @@ def free_port() -> int:
         port = secrets.choice(PORTS)
         if is_free(port):
             return port
+
+
+def free_ports(number: int, besides: Collection[int]) -> list[int]:
+    """So many of them, each another, for servers that start together with those at `besides`."""
+    found: list[int] = []
+    while len(found) < number:
+        port = free_port()
+        if port not in (*found, *besides):
+            found.append(port)
+    return found
 
 
 def port_for(data: Path, server: str, *, anew: bool = False) -> int:

@@ -46,7 +46,7 @@ def run(tool: str, *words: str | Path) -> "subprocess.CompletedProcess[str]":
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=110,
         check=False,
     )
 
@@ -218,7 +218,7 @@ def test_the_image_holds_every_file_that_the_program_needs(tmp_path: Path) -> No
     made = subprocess.run(
         [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation",
          "--quiet", "--wheel-dir", tmp_path, source],
-        capture_output=True, text=True, timeout=55, check=False,
+        capture_output=True, text=True, timeout=110, check=False,
     )  # fmt: skip
     assert made.returncode == 0, made.stderr
     (wheel,) = tmp_path.glob("*.whl")

@@ -24,7 +24,7 @@ def objects(overlay: str) -> list[dict[str, Any]]:
         pytest.skip("kubectl is not installed here")
     made = subprocess.run(
         [kubectl, "kustomize", DEPLOY / "kubernetes/overlays" / overlay],
-        cwd=ROOT, capture_output=True, text=True, timeout=50, check=False,
+        cwd=ROOT, capture_output=True, text=True, timeout=110, check=False,
     )  # fmt: skip
     assert made.returncode == 0, made.stderr
     return list(yaml.safe_load_all(made.stdout))

@@ -43,7 +43,7 @@ def _site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = subprocess.run(
         [sys.executable, "-m", "sphinx", "--fail-on-warning", "--keep-going", "--quiet",
          "-b", "html", "-c", ROOT / "docs/site", ROOT / "docs", folder],
-        capture_output=True, text=True, timeout=55, check=False,
+        capture_output=True, text=True, timeout=110, check=False,
     )  # fmt: skip
     assert made.returncode == 0, made.stderr
     return folder

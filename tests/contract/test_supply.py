@@ -45,7 +45,7 @@ def test_the_bill_of_materials_names_every_package_of_the_image(tmp_path: Path) 
     made = subprocess.run(
         [Path(sys.executable).with_name("cyclonedx-py"), "requirements", lock, "--pyproject",
          ROOT / "pyproject.toml", "--output-file", tmp_path / "sbom.json"],
-        capture_output=True, text=True, timeout=50, check=False,
+        capture_output=True, text=True, timeout=110, check=False,
     )  # fmt: skip
     assert made.returncode == 0, made.stderr
     bill = json.loads((tmp_path / "sbom.json").read_text("utf-8"))
@@ -84,7 +84,7 @@ def test_an_audit_that_could_not_ask_is_no_success(judge: Judge, tmp_path: Path)
         [sys.executable, ROOT / "deploy/audit.py", ROOT / "requirements/embedded.lock",
          tmp_path / "audit.json"],
         env=os.environ | nowhere,
-        capture_output=True, text=True, timeout=50, check=False,
+        capture_output=True, text=True, timeout=110, check=False,
     )  # fmt: skip
     assert done.returncode == 2, done.stdout + done.stderr
     assert "NOT AUDITED: the advisory service could not be asked" in done.stdout

@@ -20,6 +20,7 @@ from services.runtime.datafolder import (
     DataFolderError,
     Run,
     free_port,
+    free_ports,
     is_free,
     port_for,
     running,
@@ -331,6 +332,15 @@ def test_servers_keep_their_ports_unless_taken(tmp_path: Path) -> None:
     assert port_for(tmp_path, "redis") == port
     assert port_for(tmp_path, "redis", anew=True) != port
     assert is_free(free_port())
+
+
+def test_servers_that_start_together_get_different_ports(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    few = [port for port in datafolder.PORTS if is_free(port)][:6]
+    monkeypatch.setattr(datafolder, "PORTS", few)
+    found = free_ports(5, besides=[few[2]])
+    assert sorted(found) == [port for port in few if port != few[2]]
 
 
 async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -58,6 +58,7 @@ class System:
         self._process: subprocess.Popen[str] | None = None
         self._asked: list[dict[str, Any]] | None = None
         self._wants: dict[str, Any] = {}
+        self._tokens: dict[tuple[str, ...], str] = {}
 
     def start(self, *words: str, limit: float = 60) -> None:
         """Start and wait for the `ready` line."""
@@ -127,11 +128,13 @@ class System:
             self.process.stdout.close()
 
     def token(self, role: str = "portal", *units: str) -> str:
-        """A token, as an operator makes it."""
-        words = [word for unit in units for word in ("--unit", unit)]
-        made = command("token", "--data", str(self.data), "--role", role, *words)
-        assert made.returncode == 0, made.stderr
-        return made.stdout.strip()
+        """A token, as an operator makes it; each is made once."""
+        if (role, *units) not in self._tokens:
+            words = [word for unit in units for word in ("--unit", unit)]
+            made = command("token", "--data", str(self.data), "--role", role, *words)
+            assert made.returncode == 0, made.stderr
+            self._tokens[role, *units] = made.stdout.strip()
+        return self._tokens[role, *units]
 
     def standings(self, bloc: str = "commune", period: str = "2023") -> dict[str, Any]:
         """A board, as anybody gets it."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from functools import cache
 from gettext import NullTranslations
 from io import BytesIO
 from pathlib import Path
@@ -135,7 +136,9 @@ def _merged(lang: Lang, folders: list[Path]) -> NullTranslations:
     return merged
 
 
+@cache
 def _compiled(path: Path) -> Translations:
+    """Every page of a process shares the words of the layout."""
     buffer = BytesIO()
     with path.open("rb") as file:
         write_mo(buffer, read_po(file, locale=path.parent.parent.name))

@@ -13,6 +13,7 @@ class Draft {
     this.timer = 0;
     this.saving = null;
     this.again = false;
+    this.typed = 0; // changes so far: "saved" is said of the last one only
   }
 
   body() {
@@ -20,6 +21,7 @@ class Draft {
   }
 
   changed() {
+    this.typed += 1;
     remember(this.key, this.body());
     this.say(words.saving);
     clearTimeout(this.timer);
@@ -60,6 +62,7 @@ class Draft {
 
   async send() {
     const body = this.body();
+    const typed = this.typed;
     let answer;
     try {
       answer = await fetch(this.form.action, {
@@ -77,7 +80,7 @@ class Draft {
     if (answer.ok) {
       this.form.elements.revision.value = said.revision;
       if (this.body().replace(/revision=\d+/, "") === body.replace(/revision=\d+/, "")) localStorage.removeItem(this.key);
-      this.say(`${words.saved} ${new Date().toTimeString().slice(0, 5)}`);
+      if (typed === this.typed) this.say(`${words.saved} ${new Date().toTimeString().slice(0, 5)}`);
       return true;
     }
     if (answer.status === 409) this.conflict(said);
