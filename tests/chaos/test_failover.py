@@ -27,7 +27,7 @@ async def the_bus_carries_again(system: System) -> None:
     assert run is not None
 
     def measured(name: str) -> float:
-        page = httpx.get(f"{run.workers['scoring']}/metrics").text
+        page = httpx.get(f"{run.workers['scoring']}/metrics", timeout=60).text
         found = re.search(rf'^{name}(?:{{topic="indicator"}})? (\S+)$', page, re.MULTILINE)
         return float(found[1]) if found else 0.0
 

@@ -88,7 +88,7 @@ def boards(system: System) -> list[Any]:
 def answer_to(system: System, token: str) -> int:
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     url = f"{system.base}/api/v1/portal/events"
-    return httpx.post(url, json=events_of(21, 1)[:1], headers=headers, timeout=20).status_code
+    return httpx.post(url, json=events_of(21, 1)[:1], headers=headers, timeout=60).status_code
 
 
 def events_in(verdict: str) -> int:

@@ -51,7 +51,7 @@ def send(program: System, number: int) -> None:
     event = DossierRecorded.example | {"unit": UNIT, "dossier": f"honest-{number}"}
     headers = {"Authorization": f"Bearer {program.token()}"}
     answer = httpx.post(
-        f"{program.base}/api/v1/portal/events", json=event, headers=headers, timeout=20
+        f"{program.base}/api/v1/portal/events", json=event, headers=headers, timeout=60
     )
     assert answer.status_code == 202
 

@@ -75,7 +75,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
 @pytest.fixture(scope="module")
 def client(program: System) -> Iterator[httpx.Client]:
     headers = {"Authorization": f"Bearer {program.token()}"}
-    with httpx.Client(base_url=program.base, headers=headers, timeout=30) as client:
+    with httpx.Client(base_url=program.base, headers=headers, timeout=60) as client:
         yield client
 
 
@@ -119,13 +119,18 @@ def test_a_source_made_by_the_operator_signs_in_and_sends(
 
     def signed_in() -> bool:
         time.sleep(0.5)  # the limit of logins a minute holds for a test too
-        answers.append(httpx.post(program.base + "/api/v1/portal/login", json=wanted).json())
+        answers.append(
+            httpx.post(program.base + "/api/v1/portal/login", json=wanted, timeout=60).json()
+        )
         return bool(answers[-1]["error_code"] == "0")
 
     wait_until(signed_in)
     content = [dossier(MaHoSo="H30.99.01-230705-0500", DonViXuLy="UBND xã Bình Thành")]
     envelope = {"session": answers[-1]["session"], "service": "DongBoHoSoMC", "data": content}
-    assert httpx.post(program.base + NATIONAL, json=envelope).json()["error_code"] == "0"
+    assert (
+        httpx.post(program.base + NATIONAL, json=envelope, timeout=60).json()["error_code"]
+        == "0"
+    )
     wait_until(lambda: counted(program, "31402") == [1, 1])
 
 
@@ -178,7 +183,7 @@ def test_the_commands_of_the_document_do_what_it_says(
             env={"PATH": os.defpath, "TOKEN": token},
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=60,
             check=True,
         )
         assert json.loads(done.stdout) == json.loads(elsewhere(json.dumps(promised))), commands
@@ -228,7 +233,7 @@ def test_nothing_that_names_a_person_is_in_any_database_stream_log_or_backup(
 def pages_with_files(program: System, reviewer: Person) -> list[str]:
     """What the pages say to files with names and contents that are nobody's business."""
     with httpx.Client(
-        base_url=program.base, headers=reviewer.headers(program.base), timeout=30
+        base_url=program.base, headers=reviewer.headers(program.base), timeout=60
     ) as person:
         named = f"{MARK}.xlsx"
         sheet = person.post("/sheets", files={"file": (named, marked_sheet())})
@@ -302,7 +307,7 @@ def test_the_pages_are_for_everybody_who_may_see_them(
     client.post(NATIONAL, json=BROKEN)
     coded = DossierRecorded.example | {"dossier": "coded", "unit": "H30.31396"}
     client.post("/api/v1/portal/events", json=coded)
-    nobody = httpx.get(program.base + path, headers={"Accept": "text/html"})
+    nobody = httpx.get(program.base + path, headers={"Accept": "text/html"}, timeout=60)
     assert (nobody.status_code, nobody.headers["location"].partition("?")[0]) == (
         303,
         "/sign-in",

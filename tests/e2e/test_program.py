@@ -45,7 +45,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
 @pytest.fixture(scope="module")
 def client(program: System) -> Iterator[httpx.Client]:
     headers = {"Authorization": f"Bearer {program.token()}"}
-    with httpx.Client(base_url=program.base, headers=headers, timeout=20) as client:
+    with httpx.Client(base_url=program.base, headers=headers, timeout=60) as client:
         yield client
 
 
@@ -300,7 +300,7 @@ def test_the_stream_begins_with_a_snapshot_and_brings_each_change(
         url = f"{program.base}/api/v1/standings/{PLAN}/commune/stream"
         with (
             contextlib.suppress(httpx.HTTPError),
-            httpx.Client(timeout=20) as own,
+            httpx.Client(timeout=60) as own,
             connect_sse(own, "GET", url, params={"period": "2023"}) as source,
         ):
             for message in source.iter_sse():
@@ -378,7 +378,7 @@ def test_unknown_plans_blocs_periods_and_units_are_404(client: httpx.Client) -> 
 
 def series(address: str) -> dict[str, float]:
     """Each line of a `/metrics` page: name with labels -> value."""
-    lines = httpx.get(f"{address}/metrics").text.splitlines()
+    lines = httpx.get(f"{address}/metrics", timeout=60).text.splitlines()
     pairs = [line.rpartition(" ") for line in lines if line and not line.startswith("#")]
     return {name: float(value) for name, _, value in pairs}
 
@@ -402,7 +402,7 @@ def test_metrics_and_readiness_tell_operators_what_happens(
     assert worker['consumer_lag_seconds{shard="0",topic="indicator"}'] >= 0
     for name in ("scoring_write_behind_facts", "scoring_write_behind_seconds"):
         assert name in worker, name
-    page = httpx.get(f"{run.workers['scoring']}/metrics").text
+    page = httpx.get(f"{run.workers['scoring']}/metrics", timeout=60).text
     for name in ("catch_up_found_packs_total", "dead_letters_total"):
         assert f"# TYPE {name} counter" in page, name
 
@@ -448,7 +448,9 @@ def test_the_first_start_says_how_the_administrator_gets_in(program: System) -> 
     said = next(line for line in program.output if "/welcome?code=" in line)
     link = said[said.index("http") :]
     code = link.partition("code=")[2]
-    with httpx.Client(base_url=program.base, headers={"Origin": program.base}) as browser:
+    with httpx.Client(
+        base_url=program.base, headers={"Origin": program.base}, timeout=60
+    ) as browser:
         assert browser.get(link).status_code == 200
         fields = {"code": code, "new": "một câu dễ nhớ", "again": "một câu dễ nhớ"}
         assert browser.post("/welcome", data=fields).status_code == 303
@@ -472,8 +474,8 @@ def test_people_are_added_from_the_command_line_and_the_audit_tells_of_it(
         in command("person", "list", *data).stdout
     )
     newer = command("person", "link", "lan", *data).stdout.strip()
-    assert httpx.get(added.stdout.strip()).status_code == 404
-    assert httpx.get(newer).status_code == 200
+    assert httpx.get(added.stdout.strip(), timeout=60).status_code == 404
+    assert httpx.get(newer, timeout=60).status_code == 200
     entries = [
         json.loads(line) for line in command("audit", "export", *data).stdout.split("\n")[:-1]
     ]

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 from openpyxl import load_workbook
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Request, Route, expect, sync_playwright
 
 from services.runtime.auth import Role
 from services.runtime.datafolder import free_port
@@ -268,11 +268,41 @@ def test_a_lost_connection_loses_no_typed_figure(
             answer = httpx.get(
                 f"{system.base}/api/v1/submissions/{PLAN}/{UNIT}/2023-08",
                 headers=officer.headers(system.base),
+                timeout=60,
             )
             kept = answer.json()["entries"]["X9"]["values"]["main"]
             return bool(kept == {"numerator": 18, "denominator": 20})
 
         wait_until(is_kept)
+
+
+def test_saved_is_said_only_of_what_was_typed_last(
+    browser: Browser, system: System, officer: Person
+) -> None:
+    held: list[Route] = []
+    with seen_by(browser, system, officer) as page:
+        page.goto(f"/submit/{PLAN}/{UNIT}/2023-06")
+        opened(page, "X4")
+        page.route(lambda _: True, lambda route: _hold(route, held))
+        with page.expect_request(_is_save):
+            page.locator("#X4-main-numerator").fill("1")
+        page.locator("#X4-main-denominator").fill("2")
+        with page.expect_request(_is_save):
+            held[0].continue_()
+        expect(page.locator("#X4 .saved")).to_have_text("Đang lưu…")
+        held[1].continue_()
+        saved(page, "X4")
+
+
+def _is_save(request: Request) -> bool:
+    return request.method == "POST"
+
+
+def _hold(route: Route, held: list[Route]) -> None:
+    if _is_save(route.request):
+        held.append(route)
+    else:
+        route.continue_()
 
 
 def test_two_tabs_are_told_apart(browser: Browser, system: System, officer: Person) -> None:
@@ -355,14 +385,15 @@ def test_other_peoples_things_look_as_if_they_were_not_there(
         params={"name": "a.pdf"},
         content=PDF,
         headers=officer.headers(base),
+        timeout=60,
     )
     assert put.status_code == 201
     file = f"/api/v1/evidence/{put.json()['id']}"
-    mine = httpx.get(base + file, headers=officer.headers(base))
+    mine = httpx.get(base + file, headers=officer.headers(base), timeout=60)
     assert (mine.status_code, mine.content) == (200, PDF)
     assert mine.headers["content-disposition"].startswith("attachment;")
     assert mine.headers["x-content-type-options"] == "nosniff"
-    shown = httpx.get(f"{base}{file}/view", headers=officer.headers(base))
+    shown = httpx.get(f"{base}{file}/view", headers=officer.headers(base), timeout=60)
     assert shown.headers["content-type"] == "application/pdf"
     assert "default-src 'none'" in shown.headers["content-security-policy"]
     for path in (
@@ -371,16 +402,18 @@ def test_other_peoples_things_look_as_if_they_were_not_there(
         f"/api/v1/submissions/{PLAN}/{UNIT}/2023-07",
         f"/submit/{PLAN}/{UNIT}/2023-07",
     ):
-        answer = httpx.get(base + path, headers=stranger.headers(base))
+        answer = httpx.get(base + path, headers=stranger.headers(base), timeout=60)
         assert answer.status_code == 404, path
-    assert httpx.delete(base + file, headers=stranger.headers(base)).status_code == 404
-    assert httpx.get(base + file).status_code == 401
+    assert (
+        httpx.delete(base + file, headers=stranger.headers(base), timeout=60).status_code == 404
+    )
+    assert httpx.get(base + file, timeout=60).status_code == 401
     too_large = httpx.put(
         f"{base}/api/v1/evidence/{PLAN}/{UNIT}/2023-07/X5",
         params={"name": "a.pdf"},
         content=PDF + b"0" * (51 << 20),
         headers=officer.headers(base),
-        timeout=30,
+        timeout=60,
     )
     assert (too_large.status_code, too_large.json()["error"]) == (413, "too_large")
 

@@ -198,14 +198,14 @@ def send(system: Deployed) -> None:
         f"{system.base}/api/v1/portal/events",
         json=[DOSSIER, DOSSIER | {"unit": "00000", "dossier": "unknown"}, {"wrong": 1}],
         headers={"Authorization": f"Bearer {token}"},
-        timeout=20,
+        timeout=60,
     )
     assert answer.status_code == 202, answer.text
 
 
 def counted(system: Deployed) -> int:
     board = httpx.get(
-        f"{system.base}/api/v1/standings/{PLAN}/commune", params={"period": "2023"}, timeout=20
+        f"{system.base}/api/v1/standings/{PLAN}/commune", params={"period": "2023"}, timeout=60
     ).json()
     (row,) = [row for row in board["rows"] if row["unit"] == "31408"]
     return int(row["counters"].get("X13", [0, 0])[0])
@@ -259,7 +259,7 @@ def test_the_health_check_of_the_image_tells_a_live_process_from_a_dead_one(
             [*command_of("web")[:1], DEPLOY / "probe.py", "/readyz"],
             env={"THIDUA_PORT": str(port)},
             capture_output=True,
-            timeout=20,
+            timeout=60,
             check=False,
         ).returncode
 
@@ -272,7 +272,7 @@ def answer_to(system: Deployed, token: str) -> int:
         f"{system.base}/api/v1/portal/events",
         json=[DOSSIER],
         headers={"Authorization": f"Bearer {token}"},
-        timeout=20,
+        timeout=60,
     ).status_code
 
 
@@ -336,7 +336,7 @@ def test_the_proxy_speaks_tls_keeps_operators_pages_inside_and_buffers_no_stream
     wait_until(authority.exists, LIMIT, system.log)
     context = ssl.create_default_context(cafile=authority)
     base = f"https://localhost:{https}"
-    with httpx.Client(verify=context, base_url=base, timeout=20) as client:
+    with httpx.Client(verify=context, base_url=base, timeout=60) as client:
         wait_until(lambda: answers(client), LIMIT, system.log)
         page = client.get("/sign-in", headers={"Accept": "text/html"})
         assert page.status_code == 200
@@ -347,7 +347,7 @@ def test_the_proxy_speaks_tls_keeps_operators_pages_inside_and_buffers_no_stream
         with client.stream("GET", f"/api/v1/standings/{PLAN}/commune/stream") as stream:
             assert stream.headers["content-type"].startswith("text/event-stream")
             assert next(stream.iter_lines())
-        plain = httpx.get(f"http://localhost:{http}/", timeout=20)
+        plain = httpx.get(f"http://localhost:{http}/", timeout=60)
         assert plain.status_code == 308
 
 
@@ -359,7 +359,7 @@ def answers(client: httpx.Client) -> bool:
 
 
 def ask(address: str, query: str) -> list[Any]:
-    answer = httpx.get(f"{address}/api/v1/query", params={"query": query}, timeout=20).json()
+    answer = httpx.get(f"{address}/api/v1/query", params={"query": query}, timeout=60).json()
     assert answer["status"] == "success", f"{query}: {answer}"
     return list(answer["data"]["result"])
 
@@ -392,7 +392,7 @@ def test_every_query_of_panels_and_alerts_is_answered_by_a_real_prometheus(
     assert not wanted
     for query in queries().values():
         ask(address, query)
-    rules = httpx.get(f"{address}/api/v1/rules", timeout=20).json()["data"]["groups"][0]
+    rules = httpx.get(f"{address}/api/v1/rules", timeout=60).json()["data"]["groups"][0]
     assert {rule["name"] for rule in rules["rules"]} == silent
     assert {rule["health"] for rule in rules["rules"]} <= {"ok", "unknown"}
     assert ask(address, "up == 0") == []

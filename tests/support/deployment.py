@@ -66,7 +66,7 @@ def make_secrets(folder: Path, mongo: str = "mongo:27017", redis: str = "redis:6
         ["/bin/sh", str(DEPLOY / "make-secrets.sh"), str(folder)],
         check=True,
         capture_output=True,
-        timeout=30,
+        timeout=60,
     )
     for path in folder.glob("*_url*"):
         text = path.read_text("utf-8").replace("mongo:27017", mongo)

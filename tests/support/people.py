@@ -93,7 +93,7 @@ def client_in(app: ASGIApp, person: Person | None = None, **words: Any) -> httpx
 def client_of(base: str, person: Person | None = None, **words: Any) -> httpx.Client:
     """A client of a running program, signed in as somebody or as nobody."""
     headers = person.headers(base) if person else {}
-    words = {"timeout": 20.0} | words
+    words = {"timeout": 60.0} | words
     return httpx.Client(base_url=base, headers=headers | words.pop("headers", {}), **words)
 
 

@@ -139,7 +139,7 @@ class System:
     def standings(self, bloc: str = "commune", period: str = "2023") -> dict[str, Any]:
         """A board, as anybody gets it."""
         answer = httpx.get(
-            f"{self.base}/api/v1/standings/{PLAN}/{bloc}", params={"period": period}, timeout=30
+            f"{self.base}/api/v1/standings/{PLAN}/{bloc}", params={"period": period}, timeout=60
         )
         answer.raise_for_status()
         return answer.json()  # type: ignore[no-any-return]
