@@ -44,7 +44,7 @@ class Caller:
                 method,
                 f"{self._system.base}/api/v1{path}",
                 headers=self._headers,
-                timeout=20,
+                timeout=60,
                 **words,
             )
         except httpx.TransportError:
