@@ -9,9 +9,9 @@ import msgspec
 
 from contracts.calendar import is_year
 from services.runtime.mongo import Document
+from services.scoring.domain.counters import Causes
 from services.scoring.domain.fold import Fold
 from services.scoring.domain.standings import UnitRow
-from services.scoring.domain.tally import Causes
 
 ENTRIES_AT_A_TIME = 200
 """More change at once: the rest follows in the next second."""

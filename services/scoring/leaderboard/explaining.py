@@ -10,6 +10,7 @@ from contracts.plan import Bloc, Indicator, Plan, Unit
 from contracts.wire import from_line
 from services.runtime.clock import wall_milliseconds
 from services.runtime.mongo import Document
+from services.scoring.domain.counters import Pool
 from services.scoring.domain.facts import Dossier, to_fact
 from services.scoring.domain.rules import (
     DOSSIER,
@@ -24,7 +25,7 @@ from services.scoring.domain.rules import (
     rounded,
 )
 from services.scoring.domain.standings import counters, part_share
-from services.scoring.domain.tally import Pool, Tally
+from services.scoring.domain.tally import Tally
 from services.scoring.leaderboard.views import (
     Explanation,
     FactLine,
