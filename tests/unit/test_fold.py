@@ -7,8 +7,7 @@ from datetime import date
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from contracts.plan import Count, Plan
-from contracts.wire import fact_id, from_line
-from services.intake.application import shard_of
+from contracts.wire import fact_id, from_line, shard_of
 from services.scoring.domain.fold import Fold, UnknownPlanError
 from services.scoring.domain.standings import UnitRow
 from services.scoring.shadow import ShadowRow, shadow_standings

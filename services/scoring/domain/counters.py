@@ -1,6 +1,6 @@
 """Counters of one plan version: what standings are computed from, and what of it was touched."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Protocol
@@ -39,6 +39,15 @@ class Keys:
     def sums(self, lane: int) -> dict[Any, int]:
         """Key -> its sum."""
         return self._sums.get(lane, {})
+
+    def entries(self) -> Iterator[Keyed]:
+        """What makes the same counts when it is added: a sum as one capped amount, else the greatest amount alone."""
+        for number, sums in self._sums.items():
+            for key, amount in sums.items():
+                yield Keyed(number, key, amount, 1)
+        for number in self._amounts:
+            for key, amount in self.greatest(number).items():
+                yield Keyed(number, key, amount, None)
 
     def greatest(self, lane: int) -> dict[Any, int]:
         """Key -> its greatest amount."""

@@ -121,6 +121,10 @@ class Tally(Counters):
         self.dirty_units.clear()
         return found
 
+    def mark(self, places: Iterable[Place]) -> None:
+        """Let these places be among those that moved."""
+        self._moved.update(p for p in places if p[0] in self._bloc and p[1] in self._spread)
+
     def places(self) -> set[Place]:
         """Where any fact has been counted."""
         late = {(unit, month) for _, unit, month in self._late}
