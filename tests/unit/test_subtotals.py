@@ -1,4 +1,4 @@
-"""The law of divided facts: however many slices, in whatever order they tell, the sum has the same bytes as one fold."""
+"""The law of divided facts: any slices, whatever the order in which they tell, sum up to the bytes of one fold."""
 
 from datetime import date
 from typing import NamedTuple

@@ -33,7 +33,7 @@ from services.scoring.leaderboard.views import (
     PartExplanation,
     Row,
 )
-from services.scoring.store import ScoringStore
+from services.scoring.store import FACTS_MARK, ScoringStore
 
 FACTS_A_PAGE = 25
 _HIDDEN = ("id", "source", "type", "unit", "version", "subject", "state", "plan", "person")
@@ -81,7 +81,7 @@ class Explainer:
         )
 
     async def _lag(self) -> float:
-        mark = await self._store.read_mark("facts")
+        mark = await self._store.read_mark(FACTS_MARK)
         behind = wall_milliseconds() - int(mark.get("until_ms", 0))
         return max(0.0, behind / 1_000) if mark else 0.0
 
