@@ -56,7 +56,7 @@ class Subtotal(Event):
 class SubtotalsTold(Event):
     """Subtotals of a slice that moved, and a sign of life when none did.
 
-    Producer: the scoring worker of a slice. Consumer: the scoring worker that sums. Sent when facts moved counters,
+    Producer: scoring worker of a slice. Consumers: the scoring worker that sums. Sent when facts moved counters,
     and each second. Not journaled: the same subtotals are in `scoring.subtotals`; a lost one is repaired from there
     within seconds. A lower `position` is older.
     """
@@ -84,7 +84,9 @@ class SubtotalsTold(Event):
                 "unit": "31399",
                 "month": "2023-07",
                 "verified": "1000000000001",
+                "claimed": "0",
                 "verified_keys": [{"lane": 4, "key": "1.001234", "amount": 2, "capped": True}],
+                "claimed_keys": [],
                 "overdue": [{"rule": 1, "count": 1, "first": ["dvc.haugiang H30-1"]}],
                 "reports": {"workspace report.received 31399 2023-07": "2023-08-14"},
                 "lifted": {},

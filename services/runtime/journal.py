@@ -309,7 +309,7 @@ class Journal:
                 stored["_id"]
                 for stored in found
                 if passes_over is None
-                or not passes_over(stored["shard"], stored.get("shards", 0))
+                or not passes_over(stored["shard"], stored.get("shards") or 0)
             ]
 
     async def prepare_shards(self, topic: str) -> None:
