@@ -570,7 +570,9 @@ class Plan(Model):
     alerts: Alerts | None = None
     """None: nobody is mailed."""
 
-    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+    def model_copy(
+        self, *, update: Mapping[str, Any] | None = None, deep: bool = False
+    ) -> Self:
         """A copy with other fields; it finds its units, months and workdays anew, which pydantic's would take over."""
         copied = super().model_copy(update=update, deep=deep)
         for name, found in vars(Plan).items():
