@@ -45,7 +45,7 @@ up: setup ## run everything on the data in $(DATA)
 test: setup ## run all tests, WORKERS at a time
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 
-check: setup sbom site ## lint, format, types, imports, security rules, deployment files; writes build/sbom.json
+check: setup sbom site ## lint, format, types, imports, security rules, known faults, deployment files; writes build/sbom.json
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
@@ -53,6 +53,7 @@ check: setup sbom site ## lint, format, types, imports, security rules, deployme
 	$(BIN)/bandit --quiet --recursive services contracts deploy
 	@if test -x $(BIN)/hadolint; then echo $(BIN)/hadolint deploy/Dockerfile; $(BIN)/hadolint deploy/Dockerfile; \
 	else echo "hadolint is not packaged for this machine: deploy/Dockerfile was not checked"; fi
+	$(BIN)/python deploy/audit.py requirements/dev.lock build/audit.json; test $$? -ne 1  # who cannot ask says so; a known fault fails
 	$(BIN)/kubernetes-validate --strict --quiet $(filter-out %/kustomization.yaml,$(wildcard deploy/kubernetes/base/*.yaml))
 
 site: setup ## build the documentation site into build/site; a dead link fails

@@ -4,12 +4,12 @@ A plan file is YAML or JSON. Every rule kind that a plan may use is declared her
 interpreter (`services/scoring/domain/rules.py`) and the shadow calculator read the same models.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 from functools import cached_property
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -569,6 +569,16 @@ class Plan(Model):
     calendar: WorkCalendar = WorkCalendar()
     alerts: Alerts | None = None
     """None: nobody is mailed."""
+
+    def model_copy(
+        self, *, update: Mapping[str, Any] | None = None, deep: bool = False
+    ) -> Self:
+        """A copy with other fields; it finds its units, months and workdays anew, which pydantic's would take over."""
+        copied = super().model_copy(update=update, deep=deep)
+        for name, found in vars(Plan).items():
+            if isinstance(found, cached_property):
+                copied.__dict__.pop(name, None)
+        return copied
 
     @cached_property
     def months(self) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ from contracts.submissions import (
     SubmissionMade,
     SubmissionWithdrawn,
 )
+from contracts.subtotals import SubtotalsTold
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,15 @@ BOARD = Topic(
     "Rows of the board at once, and a heartbeat. Not journaled: the rows are kept in `scoring.standings`.",
     journaled=False,
 )
+SUBTOTAL = Topic(
+    "subtotal",
+    (SubtotalsTold,),
+    ("scoring",),
+    ("scoring",),
+    "Counters of slices of the facts, where several workers divide them; one adds them up. Not journaled: they are "
+    "kept in `scoring.subtotals`.",
+    journaled=False,
+)
 SUBMISSION = Topic(
     "submission",
     (SubmissionMade, SubmissionWithdrawn, ItemReviewed, AppealLodged, AppealDecided),
@@ -90,4 +100,4 @@ PACKAGE = Topic(
     ("leaderboard", "notifier"),
     "Award dossiers that units hand in, and award packages on their way to being official.",
 )
-TOPICS = (INDICATOR, PLAN, STANDING, BOARD, SUBMISSION, FREEZE, PACKAGE)
+TOPICS = (INDICATOR, PLAN, STANDING, BOARD, SUBTOTAL, SUBMISSION, FREEZE, PACKAGE)

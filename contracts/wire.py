@@ -5,6 +5,7 @@ encodes ten times as fast; whatever a struct refuses is given to its model, whos
 """
 
 import hashlib
+import zlib
 from collections.abc import Iterable
 from datetime import datetime
 from functools import cache
@@ -16,6 +17,7 @@ from pydantic import AwareDatetime, BaseModel
 from pydantic.fields import FieldInfo
 
 from contracts.events import CLAIMS, BoardMoved, DossierRecorded, IndicatorEvent, Standing
+from contracts.subtotals import KeyedCount, LateDossiers, Subtotal, SubtotalsTold
 
 _LIMITS = ("min_length", "max_length", "pattern", "ge", "gt", "le", "lt")
 _DOSSIER_MARK = b'"type":"dossier.recorded"'
@@ -123,6 +125,16 @@ def fact_id(event: IndicatorEvent) -> str:
     return f"{event.source} {event.type} {event.subject}"
 
 
+def spread(fact: str) -> int:
+    """A number that spreads facts evenly: it decides the shard and the slice of a fact, whatever its version."""
+    return zlib.crc32(fact.encode())
+
+
+def shard_of(fact: str, shards: int) -> int:
+    """The shard in which all versions of a fact meet."""
+    return spread(fact) % shards
+
+
 STANDING = _struct(Standing, None)
 _board_moved = msgspec.json.Decoder(_struct(BoardMoved, None))
 
@@ -134,6 +146,31 @@ def board_moved(body: bytes) -> BoardMoved:
         msgspec.DecodeError: it is none (a `ValueError`).
     """
     return cast("BoardMoved", _board_moved.decode(body))
+
+
+SUBTOTAL = _struct(Subtotal, None)
+KEYED_COUNT = _struct(KeyedCount, None)
+LATE = _struct(LateDossiers, None)
+_subtotals_told = msgspec.json.Decoder(_struct(SubtotalsTold, None))
+_subtotal = msgspec.json.Decoder(SUBTOTAL)
+
+
+def subtotals_told(body: bytes) -> SubtotalsTold:
+    """Subtotals, as a slice told them on the bus.
+
+    Raises:
+        msgspec.DecodeError: it is none (a `ValueError`).
+    """
+    return cast("SubtotalsTold", _subtotals_told.decode(body))
+
+
+def subtotal(body: bytes) -> Subtotal:
+    """A subtotal, as it was stored.
+
+    Raises:
+        msgspec.DecodeError: it is none (a `ValueError`).
+    """
+    return cast("Subtotal", _subtotal.decode(body))
 
 
 def standing(stored: dict[str, Any]) -> Standing:

@@ -43,6 +43,8 @@ class PackAnnounced(BaseModel):
     """Events as compact JSON, joined by line feeds."""
     traces: str = ""
     """`traceparent` of the requests that it came of, with spaces between, where they are traced."""
+    shards: Annotated[int, Field(ge=0)] = 0
+    """Into how many shards its writer divided the facts; 0 when it did not say."""
 
 
 def document() -> dict[str, Any]:

@@ -219,9 +219,11 @@ class _System:
 
         Keys(self._data / "keys").verifying()
         clock = self._clock()
-        ports = free_ports(len(WORKERS), besides=[self._port])
+        shards, slices = _division()
+        names = (*WORKERS, *slices)
+        ports = free_ports(len(names), besides=[self._port])
         workers = {
-            name: f"http://{HOST}:{port}" for name, port in zip(WORKERS, ports, strict=True)
+            name: f"http://{HOST}:{port}" for name, port in zip(names, ports, strict=True)
         }
         self._running = Run(
             pid=os.getpid(),
@@ -244,16 +246,19 @@ class _System:
                 [url for name, url in workers.items() if name not in BESIDE]
             ),
             "THIDUA_PUBLIC_URL": _public_url(self._port),
+            "THIDUA_SCORING_SHARDS": str(shards),
             **_clock_variables(clock),
         }
         web = {**shared, "THIDUA_PORT": str(self._port)}
         processes = [
             AppProcess(
                 f"worker {name}",
-                [sys.executable, "-m", module],
-                shared | {"THIDUA_HOST": HOST, "THIDUA_PORT": workers[name].rpartition(":")[2]},
+                [sys.executable, "-m", WORKERS["scoring" if name in slices else name]],
+                shared
+                | {"THIDUA_HOST": HOST, "THIDUA_PORT": url.rpartition(":")[2]}
+                | slices.get(name, {}),
             )
-            for name, module in WORKERS.items()
+            for name, url in workers.items()
         ]
         return [*processes, AppProcess("web", [sys.executable, "-m", "services.app"], web)]
 
@@ -316,6 +321,19 @@ class _System:
                 next_word += TELL_EVERY_SECONDS
                 tell("thidua", f"not ready yet: {why}")
             await asyncio.sleep(0.05)
+
+
+def _division() -> tuple[int, dict[str, dict[str, str]]]:
+    """Shards, and name of the worker of each slice of the facts -> what it is told; none where nothing is divided."""
+    from services.scoring.settings import ScoringSettings  # noqa: PLC0415
+
+    given = ScoringSettings()
+    count = given.scoring_slices
+    if count == 1:
+        return given.scoring_shards, {}
+    asked = "scoring_shards" in given.model_fields_set
+    slices = {f"scoring-{n}": {"THIDUA_SCORING_SLICE": str(n)} for n in range(count)}
+    return given.scoring_shards if asked else count, slices
 
 
 def _public_url(port: int) -> str:

@@ -2,8 +2,7 @@
 
 from contracts.events import PlanPublished
 from contracts.streams import INDICATOR, PLAN
-from contracts.wire import fact_id, from_line
-from services.intake.application import shard_of
+from contracts.wire import fact_id, from_line, shard_of
 from services.runtime import mongo
 from services.runtime.consuming import DeadLetters, UndecodableEntryError, from_entry, from_raw
 from services.runtime.mongo import Document
@@ -34,7 +33,7 @@ async def replay_letters(own: Resources) -> tuple[int, int]:
         for line in lines:
             shards = own.settings.scoring_shards
             shard = 0 if shards == 1 else shard_of(fact_id(from_line(line)), shards)
-            await own.journal.append(INDICATOR.name, shard, [line])
+            await own.journal.append(INDICATOR.name, shard, [line], shards=shards)
         await letters.mark_replayed(letter["_id"])
         sent += 1
     return sent, left

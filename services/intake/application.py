@@ -1,7 +1,6 @@
 """Intake at work: check what a door has read, append it to the journal, set aside what no plan knows."""
 
 import hashlib
-import zlib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,7 +12,7 @@ from prometheus_client import Counter, Gauge
 from contracts.events import AnyClaim, IndicatorEvent, PlanPublished
 from contracts.plan import Plan
 from contracts.streams import INDICATOR
-from contracts.wire import content_hash, fact_id, from_line, to_line
+from contracts.wire import content_hash, fact_id, from_line, shard_of, to_line
 from services.intake.domain.names import Aliases, key_of
 from services.intake.domain.reading import Read
 from services.intake.domain.reasons import Reason, not_granted, unknown
@@ -171,7 +170,7 @@ class Intake:
         for event in events:
             lines[self._shard(event)].append(to_line(event))
         for shard, some in lines.items():
-            await self._journal.append(INDICATOR.name, shard, some)
+            await self._journal.append(INDICATOR.name, shard, some, shards=self._shards)
 
     async def _remember(self, sent: Sequence[IndicatorEvent]) -> None:
         """Keep events whose code an alias explains, as they were sent, before they are told.
@@ -252,8 +251,3 @@ def _explained(sent: IndicatorEvent, unit: str) -> Explained:
 
 def _key(event: IndicatorEvent) -> str:
     return event.dossier if event.type == "dossier.recorded" else event.subject
-
-
-def shard_of(fact: str, shards: int) -> int:
-    """The shard in which all versions of a fact meet."""
-    return zlib.crc32(fact.encode()) % shards

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from pydantic import ValidationError
 
 from contracts.calendar import local_date
@@ -183,7 +183,11 @@ def _add_package(router: APIRouter, desk: Desk) -> None:
         """One package."""
         return await desk.package_page(request, key)
 
-    @router.get("/packages/{key}/progress", openapi_extra=access(*WHO_SEES))
+    @router.get(
+        "/packages/{key}/progress",
+        response_class=JSONResponse,
+        openapi_extra=access(*WHO_SEES),
+    )
     async def progress(request: Request, key: str) -> dict[str, Any]:
         """How far its archive is."""
         await desk.guard.require(request, *WHO_SEES)

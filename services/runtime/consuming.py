@@ -16,7 +16,7 @@ from pymongo.errors import PyMongoError
 
 from services.runtime import broker as bus, metrics
 from services.runtime.clock import wall_milliseconds, wall_now
-from services.runtime.journal import ID_DIGITS, Journal, Pack, id_at
+from services.runtime.journal import ID_DIGITS, Journal, Pack, PassesOver, id_at
 from services.runtime.logging import get_logger
 from services.runtime.mongo import Collection, Document, write_all
 from services.runtime.settings import Settings
@@ -95,6 +95,7 @@ def from_entry(entry: Mapping[bytes, bytes]) -> Pack:
             int(entry[b"count"]),
             entry[b"body"],
             traces=tuple(entry.get(b"traces", b"").decode("ascii").split()),
+            shards=int(entry.get(b"shards", 0)),
         )
         _ = pack.made_at_ms
     except (KeyError, ValueError) as error:
@@ -144,6 +145,7 @@ class Consumer:
         self._dead_letters = dead_letters
         self._settings = settings
         self._margin = round(settings.catch_up_margin_seconds * 1_000)
+        self._passes_over: PassesOver | None = None
         self._seen: set[str] = set()
         self._low = 0
         """Real milliseconds up to which all packs are known, but for the margin."""
@@ -161,6 +163,10 @@ class Consumer:
     def start_from(self, milliseconds: int) -> None:
         """The stored low-water mark: everything before it, less the margin, is known."""
         self._low = milliseconds
+
+    def pass_over(self, passes_over: PassesOver) -> None:
+        """Leave alone the packs for which nobody here has a use; before `subscribe`."""
+        self._passes_over = passes_over
 
     def subscribe(self, streams: RedisBroker) -> list[tuple[str, object]]:
         """Register with the broker; returns (stream, subscriber) for each shard."""
@@ -180,7 +186,12 @@ class Consumer:
         await self._take(packs)
 
     async def _take(self, packs: list[Pack]) -> None:
-        fresh = {p.id: p for p in packs if p.id not in self._seen}
+        fresh = {
+            p.id: p
+            for p in packs
+            if p.id not in self._seen
+            and (self._passes_over is None or not self._passes_over(p.shard, p.shards))
+        }
         if not fresh:
             return
         self._seen.update(fresh)
@@ -199,7 +210,7 @@ class Consumer:
         margin = self._margin if full else min(self._margin, SHORT_MARGIN_MILLISECONDS)
         since, limit = id_at(self._low - margin), self._on_its_way()
         found = 0
-        async for ids in self._journal.ids_since(self._topic, since):
+        async for ids in self._journal.ids_since(self._topic, since, self._passes_over):
             missing = [n for n in ids if n not in self._seen and (full or n <= limit)]
             for at in range(0, len(missing), PACKS_A_READ):
                 wanted = missing[at : at + PACKS_A_READ]

@@ -6,7 +6,7 @@ returns when a majority has its pack on disk; the announcement follows and may b
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
@@ -33,6 +33,9 @@ ANNOUNCEMENTS = 1_000
 """Packs that wait to be announced; beyond it the journal alone carries them."""
 IDS_A_LISTING = 2_000
 ANNOUNCED_TOGETHER = 32
+_SHARDS = [("_id", 1), ("shard", 1), ("shards", 1)]
+PassesOver = Callable[[int, int], bool]
+"""(shard, among how many) -> whether a reader has no use for such packs."""
 
 
 class JournalUnavailableError(Exception):
@@ -59,6 +62,8 @@ class Pack:
     """What it can be found by, such as unit codes."""
     traces: tuple[str, ...] = ()
     """`traceparent` of the requests that it came of, where they are traced."""
+    shards: int = 0
+    """Among how many shards its writer chose; 0 when it did not say."""
 
     @property
     def lines(self) -> list[bytes]:
@@ -83,6 +88,8 @@ class Pack:
             stored["keys"] = list(self.keys)
         if self.traces:
             stored["traces"] = list(self.traces)
+        if self.shards:
+            stored["shards"] = self.shards
         return stored
 
     def entry(self) -> dict[str, bytes | str | int]:
@@ -95,7 +102,11 @@ class Pack:
             "count": self.count,
             "body": self.body,
         }
-        return entry | {"traces": " ".join(self.traces)} if self.traces else entry
+        if self.traces:
+            entry["traces"] = " ".join(self.traces)
+        if self.shards:
+            entry["shards"] = self.shards
+        return entry
 
 
 class Extent(NamedTuple):
@@ -123,6 +134,7 @@ def from_document(topic: str, stored: Document) -> Pack:
         bytes(stored["body"]),
         tuple(stored.get("keys", ())),
         tuple(stored.get("traces", ())),
+        stored.get("shards", 0),
     )
 
 
@@ -138,6 +150,7 @@ class _Waiting:
     keys: tuple[str, ...]
     done: "asyncio.Future[None]"
     traces: tuple[str, ...]
+    shards: int
     size: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -172,9 +185,15 @@ class Journal:
         return f"{self._settings.stream_prefix}{topic}.{shard}"
 
     async def append(
-        self, topic: str, shard: int, lines: Sequence[bytes], keys: tuple[str, ...] = ()
+        self,
+        topic: str,
+        shard: int,
+        lines: Sequence[bytes],
+        keys: tuple[str, ...] = (),
+        *,
+        shards: int = 0,
     ) -> None:
-        """Return when the lines are durable.
+        """Return when the lines are durable. `shards`: among how many the shard was chosen, where that has a meaning.
 
         Raises:
             JournalUnavailableError: they may not be; sending them again is harmless.
@@ -182,7 +201,7 @@ class Journal:
         if not lines:
             return
         done = asyncio.get_running_loop().create_future()
-        waiting = _Waiting(shard, lines, keys, done, tracing.carried())
+        waiting = _Waiting(shard, lines, keys, done, tracing.carried(), shards)
         if self._waiting_bytes + waiting.size > WAITING_BYTES:
             raise JournalFullError("too much waits to be written")
         self._waiting_bytes += waiting.size
@@ -228,22 +247,23 @@ class Journal:
     def _pack(self, topic: str, batch: list[_Waiting]) -> list[Pack]:
         accepted_at = self._clock.now()
         packs = []
-        for shard in sorted({waiting.shard for waiting in batch}):
+        for place in sorted({(waiting.shard, waiting.shards) for waiting in batch}):
             lines: list[bytes] = []
             keys: dict[str, None] = {}
-            traces = tracing.together(w.traces for w in batch if w.shard == shard)
+            together = [w for w in batch if (w.shard, w.shards) == place]
+            traces = tracing.together(w.traces for w in together)
             size = 0
-            for waiting in (w for w in batch if w.shard == shard):
+            for waiting in together:
                 keys.update(dict.fromkeys(waiting.keys))
                 for line in waiting.lines:
                     if len(lines) >= PACK_EVENTS or (lines and size + len(line) > PACK_BYTES):
                         packs.append(
-                            _new_pack(topic, shard, accepted_at, lines, tuple(keys), traces)
+                            _new_pack(topic, place, accepted_at, lines, tuple(keys), traces)
                         )
                         lines, size = [], 0
                     lines.append(line)
                     size += len(line) + 1
-            packs.append(_new_pack(topic, shard, accepted_at, lines, tuple(keys), traces))
+            packs.append(_new_pack(topic, place, accepted_at, lines, tuple(keys), traces))
         for pack in packs:
             metrics.PACK_EVENTS.labels(topic).observe(pack.count)
         return packs
@@ -276,13 +296,25 @@ class Journal:
                 metrics.UNANNOUNCED.labels(packs[0].topic).inc(len(packs))
                 log.warning("bus unreachable, the journal carries on", error=str(failure)[:120])
 
-    async def ids_since(self, topic: str, since: str) -> AsyncIterator[list[str]]:
-        """The ids of the packs from an id on, in order, some thousand at a time."""
-        cursor = (
-            self.collection(topic).find({"_id": {"$gte": since}}, {"_id": 1}).sort("_id", 1)
-        )
+    async def ids_since(
+        self, topic: str, since: str, passes_over: PassesOver | None = None
+    ) -> AsyncIterator[list[str]]:
+        """The ids of the packs from an id on, in order, some thousand at a time; but for those passed over."""
+        shown = {"_id": 1} if passes_over is None else {name: 1 for name, _ in _SHARDS}
+        cursor = self.collection(topic).find({"_id": {"$gte": since}}, shown).sort("_id", 1)
+        if passes_over is not None:
+            cursor = cursor.hint(_SHARDS)  # answered by the index alone, without the packs
         while found := await cursor.to_list(IDS_A_LISTING):
-            yield [stored["_id"] for stored in found]
+            yield [
+                stored["_id"]
+                for stored in found
+                if passes_over is None
+                or not passes_over(stored["shard"], stored.get("shards") or 0)
+            ]
+
+    async def prepare_shards(self, topic: str) -> None:
+        """Create the index that `ids_since` needs to pass packs over; harmless when it is there."""
+        await self.collection(topic).create_index(_SHARDS)
 
     async def read(self, topic: str, ids: Sequence[str]) -> list[Pack]:
         """The packs with these ids, in order of id."""
@@ -326,11 +358,13 @@ class Journal:
 
 def _new_pack(
     topic: str,
-    shard: int,
+    place: tuple[int, int],
     at: datetime,
     lines: list[bytes],
     keys: tuple[str, ...],
     traces: tuple[str, ...],
 ) -> Pack:
     number = id_at(wall_milliseconds()) + os.urandom(6).hex()
-    return Pack(number, topic, shard, at, len(lines), b"\n".join(lines), keys, traces)
+    shard, shards = place
+    body = b"\n".join(lines)
+    return Pack(number, topic, shard, at, len(lines), body, keys, traces, shards)

@@ -9,13 +9,12 @@ import msgspec
 
 from contracts.calendar import is_year
 from services.runtime.mongo import Document
-from services.scoring.domain.fold import Fold
+from services.scoring.domain.counters import Causes
+from services.scoring.domain.fold import Boards, PlanKey
 from services.scoring.domain.standings import UnitRow
-from services.scoring.domain.tally import Causes
 
 ENTRIES_AT_A_TIME = 200
 """More change at once: the rest follows in the next second."""
-PlanKey = tuple[str, int]
 _encode = msgspec.json.Encoder().encode
 
 
@@ -45,7 +44,7 @@ class Ledger:
             if is_year(row.period):
                 self._changed[plan, row.unit, row.period] = row
 
-    def entries(self, fold: Fold, at: datetime) -> tuple[list[bytes], list[str]]:
+    def entries(self, boards: Boards, at: datetime) -> tuple[list[bytes], list[str]]:
         """The lines to append, and the units that they are about."""
         lines, units = [], []
         self._pending = []
@@ -55,18 +54,18 @@ class Ledger:
             if now == before:
                 del self._changed[slot]
                 continue
-            causes = fold.standings[slot[0]].tally.causes.get(row.unit, Causes())
+            causes = boards.standings[slot[0]].tally.causes.get(row.unit, Causes())
             lines.append(_entry(row, slot, (before, now), causes, at, self.cause))
             units.append(row.unit)
             self._pending.append((slot, now))
         return lines, units
 
-    def written(self, fold: Fold) -> None:
+    def written(self, boards: Boards) -> None:
         """The entries are durable."""
         for slot, now in self._pending:
             self._known[slot] = now
             self._changed.pop(slot, None)
-            fold.standings[slot[0]].tally.causes.pop(slot[1], None)
+            boards.standings[slot[0]].tally.causes.pop(slot[1], None)
         self._pending = []
         if not self._changed:
             self.cause = "event"

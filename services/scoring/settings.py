@@ -1,8 +1,9 @@
 """What the scoring service is told from outside, beside the shared settings."""
 
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from services.runtime.settings import Settings
 
@@ -22,6 +23,18 @@ class ScoringSettings(Settings):
     """Changes of a unit within this time are one entry of the ledger."""
     lease_seconds: float = Field(0, ge=0)
     """Several workers: one speaks, and another takes over when it was silent for so long. 0: there is one worker."""
+    scoring_slices: int = Field(1, ge=1, le=64)
+    """Into how many workers the facts are divided; 1: one worker folds and sums them all."""
+    scoring_slice: int | None = Field(None, ge=0)
+    """Which slice this worker folds, counted from 0; unset: it sums what all slices tell."""
+
+    @model_validator(mode="after")
+    def _slice_is_one_of_them(self) -> Self:
+        if self.scoring_slice is not None and not 1 < self.scoring_slices > self.scoring_slice:
+            raise ValueError(
+                f"scoring_slice {self.scoring_slice}: scoring_slices must be at least 2 and greater"
+            )
+        return self
 
 
 class BoardSettings(Settings):

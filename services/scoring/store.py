@@ -1,5 +1,6 @@
 """What scoring keeps in its own database beside the journal; all of it only shortens the way back."""
 
+import re
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import suppress
 from typing import Any
@@ -7,9 +8,14 @@ from typing import Any
 from pymongo import ASCENDING, ReplaceOne
 from pymongo.errors import CollectionInvalid
 
+from contracts.wire import spread
+from services.runtime.clock import wall_milliseconds
 from services.runtime.mongo import Collection, Database, Document, write_all
 from services.scoring.domain.facts import Dossier, Fact
+from services.scoring.domain.slicing import WHOLE, Slice
 
+FACTS_MARK = "facts"
+"""The mark of the instant up to which the facts of all packs are stored, whoever stores them."""
 ORDER_BYTES = 24
 ROWS_A_READ = 100
 _SMALL_PAGES = {"wiredTiger": {"configString": "leaf_page_max=4KB"}}
@@ -30,6 +36,7 @@ class ScoringStore:
         self.frozen: Collection = database["frozen"]
         self.previews: Collection = database["previews"]
         self.seals: Collection = database["seals"]
+        self.subtotals: Collection = database["subtotals"]
 
     async def prepare(self) -> None:
         """Create what must be created before the first write; harmless when it is there."""
@@ -39,6 +46,7 @@ class ScoringStore:
             [("unit", ASCENDING), ("month", ASCENDING), ("_id", ASCENDING)]
         )
         await self.standings.create_index([("position", ASCENDING)])
+        await self.subtotals.create_index([("slices", ASCENDING), ("stored_ms", ASCENDING)])
         await self.closes.create_index([("board", ASCENDING), ("on", ASCENDING)])
 
     async def write_facts(self, changed: Mapping[str, tuple[Fact, bytes]]) -> None:
@@ -46,9 +54,12 @@ class ScoringStore:
         writes = [_fact_write(key, fact, line) for key, (fact, line) in changed.items()]
         await write_all(self.facts, writes)
 
-    async def read_facts(self) -> AsyncIterator[list[bytes]]:
-        """All facts' lines, some thousand at a time."""
-        cursor = self.facts.find({}, {"line": 1, "_id": 0}, batch_size=5_000)
+    async def read_facts(self, of: Slice = WHOLE) -> AsyncIterator[list[bytes]]:
+        """The lines of a slice's facts, some thousand at a time, and of some that were stored without their spread."""
+        mine = {"$or": [{"spread": {"$mod": [of.of, of.number]}}, {"spread": None}]}
+        cursor = self.facts.find(
+            {} if of == WHOLE else mine, {"line": 1, "_id": 0}, batch_size=5_000
+        )
         while stored := await cursor.to_list(5_000):
             yield [bytes(one["line"]) for one in stored]
 
@@ -96,13 +107,65 @@ class ScoringStore:
         while found := await cursor.to_list(ROWS_A_READ):
             yield found
 
+    async def write_subtotals(self, told: Mapping[str, Document]) -> None:
+        """Store what a slice tells: key -> document; never over that of a later position."""
+        now = wall_milliseconds()
+        writes = [
+            ReplaceOne(
+                {"_id": key, "position": {"$lt": one["position"]}},
+                one | {"stored_ms": now},
+                upsert=True,
+            )
+            for key, one in told.items()
+        ]
+        await write_all(self.subtotals, writes)
+
+    async def subtotals_since(self, slices: int, stored_ms: int) -> AsyncIterator[Document]:
+        """What all slices of a division tell that was stored at a real millisecond or later."""
+        wanted = {"slices": slices, "stored_ms": {"$gte": stored_ms}}
+        cursor = self.subtotals.find(wanted, batch_size=1_000)
+        while found := await cursor.to_list(1_000):
+            for one in found:
+                yield one
+
+    async def places_told(self, of: Slice) -> list[tuple[tuple[str, int], tuple[str, str]]]:
+        """((plan, version), (unit, month)) of everything that a slice has ever told of."""
+        wanted = {"_id": {"$regex": f"^{re.escape(_prefix(of))}"}}
+        found = await self.subtotals.find(wanted, {"_id": 1}).to_list(None)
+        return [_place_of(one["_id"]) for one in found]
+
     async def write_mark(self, name: str, **values: Any) -> None:  # noqa: ANN401 - plain values
         """Remember a position or a heartbeat."""
         await self.marks.update_one({"_id": name}, {"$set": values}, upsert=True)
 
+    async def raise_mark(self, name: str, until_ms: int) -> None:
+        """Move a low-water mark on; never back."""
+        await self.marks.update_one(
+            {"_id": name}, {"$max": {"until_ms": until_ms}}, upsert=True
+        )
+
     async def read_mark(self, name: str) -> Document:
         """What was remembered; empty when nothing was."""
         return await self.marks.find_one({"_id": name}) or {}
+
+
+def slice_mark(of: Slice) -> str:
+    """The mark of one slice: its sign of life, and up to when its facts are stored."""
+    return f"slice {of}"
+
+
+def subtotal_key(of: Slice, plan: tuple[str, int], place: tuple[str, str]) -> str:
+    """The key of a stored subtotal."""
+    return f"{_prefix(of)}{plan[0]}|{plan[1]}|{place[0]}|{place[1]}"
+
+
+def _prefix(of: Slice) -> str:
+    return f"{of}|"
+
+
+def _place_of(key: str) -> tuple[tuple[str, int], tuple[str, str]]:
+    _, plan, version, unit, month = key.split("|")
+    return (plan, int(version)), (unit, month)
 
 
 def _fact_write(key: str, fact: Fact, line: bytes) -> ReplaceOne[Document]:
@@ -112,6 +175,7 @@ def _fact_write(key: str, fact: Fact, line: bytes) -> ReplaceOne[Document]:
         "unit": fact.unit if isinstance(fact, Dossier) else fact.event.unit,
         "month": fact.month if isinstance(fact, Dossier) else "",
         "type": "dossier.recorded" if isinstance(fact, Dossier) else fact.event.type,
+        "spread": spread(key),
         "line": line,
     }
     return ReplaceOne({"_id": key, "order": {"$lt": stamp}}, stored, upsert=True)

@@ -21,8 +21,8 @@ async def tick(scoring: Scoring, store: ScoringStore) -> None:
     while True:
         await asyncio.sleep(TICK_SECONDS)
         if scoring.due:
-            day = scoring.fold.today
-            closing = [c for s in scoring.fold.standings.values() for c in closes_of(s, day)]
+            day = scoring.boards.today
+            closing = [c for s in scoring.boards.standings.values() for c in closes_of(s, day)]
             scoring.advance()
             await _write(store, closing)
 

@@ -12,7 +12,8 @@ import yaml
 from services.cli import WORKERS
 from tests.support.deployment import DEPLOY, ROOT, is_there
 
-OVERLAYS = ("district", "province")
+OVERLAYS = ("district", "province", "country")
+SLICE = "scoring-slice"
 each = pytest.mark.parametrize("overlay", OVERLAYS)
 
 
@@ -48,6 +49,7 @@ def test_kubernetes_takes_every_object(overlay: str) -> None:
 @each
 def test_every_process_has_its_pod(overlay: str) -> None:
     found = {name: pod["spec"]["containers"][0]["command"][-1] for name, pod in pods(overlay)}
+    assert found.pop(SLICE, WORKERS["scoring"]) == WORKERS["scoring"]
     there = {n: module for n, module in found.items() if n == "web" or is_there(n)}
     assert there == {"web": "services.app", **WORKERS}
 
@@ -95,9 +97,12 @@ def test_secrets_come_as_files_and_only_the_web_process_sees_public_keys(overlay
     for name, pod in pods(overlay):
         volumes = [v["secret"]["secretName"] for v in pod["spec"]["volumes"] if "secret" in v]
         keys = ["thidua-public-keys"] if name == "web" else []
-        assert volumes == [f"thidua-{name}", *keys]
+        owner = "scoring" if name == SLICE else name
+        assert volumes == [f"thidua-{owner}", *keys]
         for variable in pod["spec"]["containers"][0]["env"]:
-            assert "valueFrom" not in variable, "a secret in the environment"
+            assert "secretKeyRef" not in variable.get("valueFrom", {}), (
+                "a secret in the environment"
+            )
 
 
 def test_the_province_grows_with_its_viewers_and_the_district_does_not() -> None:
@@ -105,18 +110,49 @@ def test_the_province_grows_with_its_viewers_and_the_district_does_not() -> None
         overlay: {one["kind"] for one in objects(overlay)} & {"HorizontalPodAutoscaler"}
         for overlay in OVERLAYS
     }
-    assert kinds == {"district": set(), "province": {"HorizontalPodAutoscaler"}}
+    assert kinds == {
+        "district": set(),
+        "province": {"HorizontalPodAutoscaler"},
+        "country": {"HorizontalPodAutoscaler"},
+    }
 
 
-@pytest.mark.parametrize(("overlay", "workers"), [("district", 1), ("province", 2)])
+def settings_of(overlay: str) -> dict[str, str]:
+    """What its processes are told that is no secret."""
+    told: dict[str, str] = {}
+    for one in objects(overlay):
+        if one["kind"] == "ConfigMap":
+            told |= one["data"]
+    return told
+
+
+def sets_of(overlay: str) -> dict[str, Any]:
+    """Its sets of pods with an ordinal each, by component."""
+    return {
+        one["metadata"]["labels"]["app.kubernetes.io/component"]: one["spec"]
+        for one in objects(overlay)
+        if one["kind"] == "StatefulSet"
+    }
+
+
+@pytest.mark.parametrize(
+    ("overlay", "workers"), [("district", 1), ("province", 2), ("country", 2)]
+)
 def test_several_scoring_workers_agree_by_a_lease_who_speaks(
     overlay: str, workers: int
 ) -> None:
-    there = objects(overlay)
-    (scoring,) = [one for one in there if one["kind"] == "StatefulSet"]
-    told: dict[str, str] = {}
-    for one in there:
-        if one["kind"] == "ConfigMap":
-            told |= one["data"]
-    assert scoring["spec"]["replicas"] == workers
-    assert (float(told.get("THIDUA_LEASE_SECONDS", "0")) > 0) == (workers > 1)
+    assert sets_of(overlay)["scoring"]["replicas"] == workers
+    lease = float(settings_of(overlay).get("THIDUA_LEASE_SECONDS", "0"))
+    assert (lease > 0) == (workers > 1)
+
+
+def test_a_country_has_a_worker_for_each_slice_which_knows_its_ordinal() -> None:
+    told, slices = settings_of("country"), sets_of("country")[SLICE]
+    assert slices["replicas"] == int(told["THIDUA_SCORING_SLICES"])
+    assert int(told["THIDUA_SCORING_SHARDS"]) % slices["replicas"] == 0
+    assert "THIDUA_SCORING_SLICE" not in told, "or nobody would sum"
+    (container,) = slices["template"]["spec"]["containers"]
+    (mine,) = [v for v in container["env"] if v["name"] == "THIDUA_SCORING_SLICE"]
+    index = "metadata.labels['apps.kubernetes.io/pod-index']"
+    assert mine["valueFrom"]["fieldRef"]["fieldPath"] == index
+    assert SLICE not in sets_of("province")

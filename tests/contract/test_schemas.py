@@ -325,9 +325,10 @@ def test_a_pack_is_announced_as_the_contract_says() -> None:
     pack = Pack("01893d2f6a40a1b2c3d4e5f", "indicator", 3, at, 2, b'{"a":1}\n{"b":2}')
     entry = pack.entry()
     assert set(entry) == set(REQUIRED)
-    traced = dataclasses.replace(pack, traces=("00-1-2-01", "00-3-4-01")).entry()
+    traced = dataclasses.replace(pack, traces=("00-1-2-01", "00-3-4-01"), shards=4).entry()
     assert set(traced) == set(PackAnnounced.model_fields)
     assert traced["traces"] == "00-1-2-01 00-3-4-01"
+    assert traced["shards"] == 4
     as_text = {n: v.decode() if isinstance(v, bytes) else v for n, v in entry.items()}
     told = PackAnnounced.model_validate(as_text)
     assert (told.id, told.shard, told.at, told.count) == (pack.id, 3, at, 2)

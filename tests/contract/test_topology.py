@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from contracts import events as module, packages, submissions
+from contracts import events as module, packages, submissions, subtotals
 from contracts.events import Claim, Event
 from contracts.streams import TOPICS, Topic
 
@@ -31,7 +31,7 @@ def test_every_event_has_exactly_one_topic() -> None:
     assert len(carried) == len(set(carried))
     sent = {
         found
-        for declaring in (module, submissions, packages)
+        for declaring in (module, submissions, packages, subtotals)
         for _, found in inspect.getmembers(declaring, inspect.isclass)
         if issubclass(found, Event) and "type" in found.model_fields
     }

@@ -369,6 +369,31 @@ def test_a_template_of_the_office_is_tried_before_it_is_used(running: Running) -
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+def test_a_page_shows_how_far_the_archive_is_and_loads_itself_again_when_it_is_there(
+    fresh: Running,
+) -> None:
+    with fresh.client("observer") as observer:
+        told = observer.get(f"{PAGE}/progress").raise_for_status().json()
+        assert (told["ready"], told["error"]) == (False, "")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        context = browser.new_context(locale="vi-VN")
+        sign_in(context, fresh.base, fresh.people["reviewer"])
+        page = context.new_page()
+        complaints: list[str] = []
+        page.on("console", lambda message: complaints.append(message.text))
+        page.goto(fresh.base + PAGE)
+        expect(page.locator("#progress")).to_be_visible()
+        building = threading.Thread(target=lambda: asyncio.run(_build(fresh.settings)))
+        building.start()
+        expect(page.locator("#progress")).to_have_count(0, timeout=60_000)
+        expect(page.locator(f'a[href="{API}/archive"]').first).to_be_visible()
+        building.join(60)
+        assert complaints == []
+        browser.close()
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 def test_a_question_is_settled_in_the_browser_and_the_reveal_works_by_keyboard(
     running: Running,
 ) -> None:

@@ -169,6 +169,33 @@ async def test_the_number_of_shards_changes_under_load_and_nothing_is_lost_or_re
     assert sorted(anew.lines) == sorted(sent)
 
 
+async def test_packs_are_passed_over_only_where_their_writer_said_among_how_many_shards_it_chose(
+    own: Resources,
+) -> None:
+    await own.journal.prepare_shards(TOPIC)
+
+    def odd(shard: int, shards: int) -> bool:
+        """As a reader of even facts asks."""
+        return shards > 0 and shards % 2 == 0 and shard % 2 == 1
+
+    live, later, health = Seen(), Seen(), Health()
+    reader = consumer(own, live)
+    reader.pass_over(odd)
+    own.subscribe(reader)
+    await own.start_bus(health)
+    places = [(0, 2), (1, 2), (3, 4), (1, 3), (1, 0), (2, 4)]
+    for shard, shards in places:
+        await own.journal.append(TOPIC, shard, [b"%d of %d" % (shard, shards)], shards=shards)
+    kept = [b"0 of 2", b"1 of 3", b"1 of 0", b"2 of 4"]
+    await reader.catch_up()
+    assert sorted(live.lines) == sorted(kept)
+    again = consumer(own, later)
+    again.pass_over(odd)
+    assert await again.catch_up() == len(kept)
+    assert sorted(later.lines) == sorted(kept)
+    await health.stop()
+
+
 async def test_an_undecodable_entry_is_set_aside_and_the_next_one_is_handled(
     own: Resources,
 ) -> None:

@@ -15,7 +15,8 @@ from services.runtime.resources import Resources, resources
 from services.runtime.settings import Settings
 from services.scoring.app import worker
 from services.scoring.application import Scoring
-from services.scoring.domain.facts import order_of, to_fact
+from services.scoring.domain.facts import Fact, order_of, to_fact
+from services.scoring.domain.fold import Fold
 from services.scoring.lease import Lease, LeaseLostError
 from services.scoring.settings import ScoringSettings
 from services.scoring.store import ScoringStore
@@ -43,8 +44,13 @@ def line(dossier: str, version: Any = 1, **changes: Any) -> bytes:
     return to_line(to_event(fields))
 
 
+def facts_in(scoring: Scoring) -> dict[str, Fact]:
+    assert isinstance(scoring.boards, Fold)
+    return scoring.boards.facts
+
+
 def total(scoring: Scoring, unit: str = "31399") -> int:
-    row = scoring.fold.standings[KEY].rows.get((unit, "2023"))
+    row = scoring.boards.standings[KEY].rows.get((unit, "2023"))
     return -1 if row is None else row.points
 
 
@@ -71,7 +77,7 @@ async def test_a_restart_from_stored_facts_and_one_from_the_journal_alone_are_eq
             await own.client.drop_database(own.settings.database_prefix + "scoring")
         async with worker(settings, Health()) as scoring:
             boards.append(
-                {slot: row.points for slot, row in scoring.fold.standings[KEY].rows.items()}
+                {slot: row.points for slot, row in scoring.boards.standings[KEY].rows.items()}
             )
             store = ScoringStore(own.client[own.settings.database_prefix + "scoring"])
 
@@ -113,7 +119,7 @@ async def test_every_change_of_a_total_is_in_the_ledger_with_its_cause(own: Reso
 
 async def test_the_day_that_ended_is_closed_with_ranks_and_points(own: Resources) -> None:
     async with worker(scoring_settings(own.settings), Health()) as scoring:
-        standings = scoring.fold.standings[KEY]
+        standings = scoring.boards.standings[KEY]
         closes = closes_of(standings, date(2023, 7, 31))
     assert {close["board"].split("|")[2] for close in closes} == {"2023-07", "2023-Q3", "2023"}
     communes = next(c for c in closes if c["board"].endswith("commune|2023"))
@@ -137,11 +143,11 @@ async def test_an_open_dossier_falls_overdue_when_the_simulated_day_ends(
     async with worker(settings, Health()) as scoring:
 
         async def excluded() -> bool:
-            row = scoring.fold.standings[KEY].rows["31399", "2023-07"]
+            row = scoring.boards.standings[KEY].rows["31399", "2023-07"]
             return any(e.rule.startswith("two-overdue") or e.count == 2 for e in row.exclusions)
 
         await until(excluded)
-        row = scoring.fold.standings[KEY].rows["31399", "2023-07"]
+        row = scoring.boards.standings[KEY].rows["31399", "2023-07"]
     assert not row.eligible
 
 
@@ -164,7 +170,7 @@ async def test_a_stand_by_folds_along_and_speaks_when_the_other_worker_falls_sil
         await own.journal.append("indicator", 0, [line("before")])
 
         async def both() -> bool:
-            return "dvc.haugiang before" in leader.fold.facts.keys() & standby.fold.facts.keys()
+            return "dvc.haugiang before" in facts_in(leader).keys() & facts_in(standby).keys()
 
         await until(both)
         await until(lambda: spoken(total(leader)))
@@ -187,8 +193,8 @@ async def test_a_stand_by_folds_along_and_speaks_when_the_other_worker_falls_sil
         assert total(standby) != before
         assert not second.troubles()
     async with worker(settings, Health()) as third:  # released: at once, nobody to wait for
-        assert third.fold.standings[KEY].rows
-        assert len(third.fold.facts) == 31
+        assert third.boards.standings[KEY].rows
+        assert len(facts_in(third)) == 31
 
 
 async def test_a_worker_that_lost_its_lease_is_told_and_its_rows_do_not_count(

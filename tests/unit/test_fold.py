@@ -7,9 +7,8 @@ from datetime import date
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from contracts.plan import Count, Plan
-from contracts.wire import fact_id, from_line
-from services.intake.application import shard_of
-from services.scoring.domain.fold import Fold, UnknownPlanError
+from contracts.wire import fact_id, from_line, shard_of
+from services.scoring.domain.fold import Boards, Fold, UnknownPlanError
 from services.scoring.domain.standings import UnitRow
 from services.scoring.shadow import ShadowRow, shadow_standings
 from tests.support.facts import (
@@ -47,7 +46,7 @@ def row_content(row: UnitRow) -> list[object]:
     ]
 
 
-def board(fold: Fold) -> bytes:
+def board(fold: Boards) -> bytes:
     """All rows of all plan versions, as bytes."""
     whole: list[object] = []
     for key, standings in sorted(fold.standings.items()):

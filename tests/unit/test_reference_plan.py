@@ -213,3 +213,16 @@ def test_the_catalogue_is_offered_by_everybody(plan: Plan) -> None:
     assert len(plan.catalogue) == 40
     assert all(p.units is None for p in plan.catalogue)
     assert sum(p.fee_due for p in plan.catalogue) == 26
+
+
+def test_a_changed_copy_knows_its_own_units_and_months(plan: Plan) -> None:
+    assert plan.unit("31399") is not None
+    assert len(plan.units_of("commune")) == 15
+    assert len(plan.months) == 7
+    fewer = plan.model_copy(
+        update={"units": plan.units_of("department"), "ends_on": date(2023, 9, 30)}
+    )
+    assert fewer.unit("31399") is None
+    assert fewer.units_of("commune") == []
+    assert len(fewer.months) == 4
+    assert len(plan.units_of("commune")) == 15

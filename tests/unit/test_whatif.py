@@ -7,9 +7,9 @@ from hypothesis import HealthCheck, assume, given, settings, strategies as st
 
 from contracts.plan import Bloc
 from services.scoring.domain.awarding import Candidate, awards_of, undecided
+from services.scoring.domain.counters import Counters
 from services.scoring.domain.rules import all_parts
 from services.scoring.domain.standings import part_share, ranked
-from services.scoring.domain.tally import Tally
 from services.scoring.domain.whatif import moved_points, outcome
 from tests.support.facts import (
     COMMUNES,
@@ -25,7 +25,9 @@ PLAN = little_plan()
 COMMUNE = next(b for b in PLAN.blocs if b.code == "commune")
 
 
-def _parts(tally: Tally, unit: str, period: str) -> dict[str, list[tuple[Fraction, int, int]]]:
+def _parts(
+    tally: Counters, unit: str, period: str
+) -> dict[str, list[tuple[Fraction, int, int]]]:
     """Indicator -> (share, numerator, denominator) of each part."""
     return {
         indicator.code: [

@@ -8,8 +8,7 @@ from prometheus_client import Counter, Gauge
 
 from contracts.events import DossierRecorded
 from contracts.streams import INDICATOR
-from contracts.wire import fact_id, to_line
-from services.intake.application import shard_of
+from contracts.wire import fact_id, shard_of, to_line
 from services.intake.portal.domain.canonical import Known, Waits, event_of, unit_of
 from services.intake.portal.domain.merging import State, merge
 from services.intake.portal.domain.messages import Fault, Message
@@ -161,7 +160,7 @@ class Receiver:
                 shard = 0 if self.shards == 1 else shard_of(fact_id(change.event), self.shards)
                 lines[shard].append(to_line(change.event))
         for shard, some in lines.items():
-            await self.journal.append(INDICATOR.name, shard, some)
+            await self.journal.append(INDICATOR.name, shard, some, shards=self.shards)
         return await self.store.save([c.after for c in changes if c.after != c.before])
 
     async def recall(self) -> None:

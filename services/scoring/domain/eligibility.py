@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from contracts.calendar import months_of
 from contracts.events import Exclusion
-from services.scoring.domain.tally import CAUSES_KEPT, Tally, exclusion_kinds
+from services.scoring.domain.counters import CAUSES_KEPT, Counters, exclusion_kinds
 
 
 class Judgement(NamedTuple):
@@ -19,7 +19,7 @@ class Judgement(NamedTuple):
     """What would exclude, had the office not lifted it; each with its reason."""
 
 
-def judge(tally: Tally, unit: str) -> Judgement:
+def judge(tally: Counters, unit: str) -> Judgement:
     """What excludes a unit; its score is not touched. Source: 167/KH-UBND, as the plan's `exclusions` state it."""
     found = Judgement([], [], [])
     for exclusion, limit in counted(tally, unit):
@@ -35,14 +35,17 @@ def judge(tally: Tally, unit: str) -> Judgement:
     return found
 
 
-def counted(tally: Tally, unit: str) -> Iterator[tuple[Exclusion, int]]:
+def counted(tally: Counters, unit: str) -> Iterator[tuple[Exclusion, int]]:
     """What each exclusion rule counts in each month, with the number from which on it excludes."""
     on_dossiers, on_reports = exclusion_kinds(tally.rules_of(unit))
     for month in tally.months:
         for number, rule in on_dossiers:
             late = tally.overdue.get((number, unit, month))
             causes = [] if late is None else late.first(CAUSES_KEPT)
-            yield _exclusion(rule.code, month, causes, len(late or ())), rule.at_least
+            yield (
+                _exclusion(rule.code, month, causes, 0 if late is None else len(late)),
+                rule.at_least,
+            )
         for report_rule in on_reports:
             days, report = report_lateness(tally, unit, month)
             facts = [] if report is None else [report]
@@ -53,7 +56,7 @@ def _exclusion(rule: str, month: str, facts: list[str], count: int) -> Exclusion
     return Exclusion.model_construct(rule=rule, month=month, facts=facts, count=count)
 
 
-def report_lateness(tally: Tally, unit: str, month: str) -> tuple[int, str | None]:
+def report_lateness(tally: Counters, unit: str, month: str) -> tuple[int, str | None]:
     """(days after the last on-time day, the report's fact): received then, or still missing today.
 
     0 days when in time or not due yet; units outside the reporting blocs owe nothing.

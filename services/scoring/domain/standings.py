@@ -8,6 +8,7 @@ from itertools import islice
 from contracts.calendar import last_month_of, months_of, periods_of
 from contracts.events import Exclusion
 from contracts.plan import Indicator, Unit
+from services.scoring.domain.counters import Counters, Pool
 from services.scoring.domain.eligibility import judge, within
 from services.scoring.domain.rules import (
     KEYED,
@@ -22,7 +23,6 @@ from services.scoring.domain.rules import (
     rounded,
     share,
 )
-from services.scoring.domain.tally import Pool, Tally
 
 
 @dataclass(slots=True)
@@ -48,7 +48,7 @@ class UnitRow:
 
 
 def counters(
-    tally: Tally, rule: PartRule, unit: str, period: str, *, verified: bool
+    tally: Counters, rule: PartRule, unit: str, period: str, *, verified: bool
 ) -> tuple[int, int]:
     """(numerator, denominator) of one part, over the period as the part's `over` says."""
     over = rule.part.over
@@ -59,7 +59,7 @@ def counters(
 
 
 def _pooled(
-    tally: Tally, rule: PartRule, unit: str, months: tuple[str, ...], *, verified: bool
+    tally: Counters, rule: PartRule, unit: str, months: tuple[str, ...], *, verified: bool
 ) -> tuple[int, int]:
     pool = tally.pool(unit, months)
     numerator = pool.numerator(rule, verified=verified)
@@ -67,14 +67,14 @@ def _pooled(
     return numerator, pool.denominator(rule, verified=verified) if fixed is None else fixed
 
 
-def _until(tally: Tally, period: str) -> tuple[str, ...]:
+def _until(tally: Counters, period: str) -> tuple[str, ...]:
     """All months of the competition up to the end of the period."""
     end = last_month_of(period, tally.months)
     return () if end is None else tuple(m for m in tally.months if m <= end)
 
 
 def _latest(
-    tally: Tally, rule: PartRule, unit: str, period: str, *, verified: bool
+    tally: Counters, rule: PartRule, unit: str, period: str, *, verified: bool
 ) -> tuple[int, int]:
     for month in reversed(_until(tally, period)):
         pool = tally.pool(unit, (month,))
@@ -85,7 +85,7 @@ def _latest(
 
 
 def part_share(
-    tally: Tally, rule: PartRule, unit: str, period: str, *, verified: bool
+    tally: Counters, rule: PartRule, unit: str, period: str, *, verified: bool
 ) -> tuple[Fraction, int, int]:
     """(share of the points, numerator, denominator) of one part."""
     numerator, denominator = counters(tally, rule, unit, period, verified=verified)
@@ -128,7 +128,7 @@ class Proportion:
 class UnitRules:
     """How one unit's counters become points: its indicators, its rescaling."""
 
-    def __init__(self, tally: Tally, unit: Unit) -> None:
+    def __init__(self, tally: Counters, unit: Unit) -> None:
         rules = tally.rules_of(unit.code)
         full = full_points(rules.bloc, unit)
         self.indicators = [
@@ -150,7 +150,7 @@ class UnitRules:
 
     @staticmethod
     def _proportion(
-        tally: Tally, unit: str, parts: list[PartRule], full: int
+        tally: Counters, unit: str, parts: list[PartRule], full: int
     ) -> Proportion | None:
         part = parts[0].part
         plain = len(parts) == 1 and part.score.kind == "proportional" and part.over == "pool"
@@ -179,7 +179,7 @@ class UnitRules:
 class Standings:
     """All rows of one plan version, brought up to date only where facts touched them."""
 
-    def __init__(self, tally: Tally) -> None:
+    def __init__(self, tally: Counters) -> None:
         self.tally = tally
         self._units = {unit.code: unit for unit in tally.plan.units}
         self._rules: dict[str, UnitRules] = {}

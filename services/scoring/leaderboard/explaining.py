@@ -10,6 +10,7 @@ from contracts.plan import Bloc, Indicator, Plan, Unit
 from contracts.wire import from_line
 from services.runtime.clock import wall_milliseconds
 from services.runtime.mongo import Document
+from services.scoring.domain.counters import Pool
 from services.scoring.domain.facts import Dossier, to_fact
 from services.scoring.domain.rules import (
     DOSSIER,
@@ -25,7 +26,7 @@ from services.scoring.domain.rules import (
     rounded,
 )
 from services.scoring.domain.standings import counters, part_share
-from services.scoring.domain.tally import Pool, Tally
+from services.scoring.domain.tally import Tally
 from services.scoring.leaderboard.views import (
     Explanation,
     FactLine,
@@ -33,7 +34,7 @@ from services.scoring.leaderboard.views import (
     PartExplanation,
     Row,
 )
-from services.scoring.store import ScoringStore
+from services.scoring.store import FACTS_MARK, ScoringStore
 
 FACTS_A_PAGE = 25
 _HIDDEN = ("id", "source", "type", "unit", "version", "subject", "state", "plan", "person")
@@ -81,7 +82,7 @@ class Explainer:
         )
 
     async def _lag(self) -> float:
-        mark = await self._store.read_mark("facts")
+        mark = await self._store.read_mark(FACTS_MARK)
         behind = wall_milliseconds() - int(mark.get("until_ms", 0))
         return max(0.0, behind / 1_000) if mark else 0.0
 
