@@ -18,7 +18,7 @@ from services.runtime.settings import Settings
 from services.scoring.app import fold_of_next_start, slice_worker, sum_worker
 from services.scoring.domain.fold import Fold, Sums
 from services.scoring.settings import ScoringSettings
-from services.scoring.slices import SILENT_SECONDS, Summing
+from services.scoring.slices import Summing
 from services.scoring.store import ScoringStore
 from tests.integration.test_scoring import KEY, line, scoring_settings, total
 from tests.support.facts import reference_plan
@@ -99,7 +99,7 @@ async def test_the_sum_of_slices_speaks_and_a_stand_by_succeeds_it(own: Resource
             return row is not None and row["points"] == wanted == total(standby)
 
         await until(spoken)
-        assert not second.troubles()
+        await until(lambda: not second.troubles())
     assert len((await fold_of_next_start(own)).facts) == len(lines), "one worker starts from it"
 
 
@@ -132,7 +132,7 @@ async def test_a_sum_that_hears_nothing_on_the_bus_reads_the_subtotals(own: Reso
 
         await until(summed)
         await health.stop()
-        await until(silent, limit=SILENT_SECONDS + 5)
+        await until(silent)
         following.cancel()
 
 
