@@ -63,7 +63,7 @@ def points(boards: Any) -> dict[Any, int]:
 
 async def test_the_sum_of_slices_speaks_and_a_stand_by_succeeds_it(own: Resources) -> None:
     marks = ScoringStore(mongo.database(own.client, own.settings, "scoring")).marks
-    settings = divided(own.settings, lease_seconds=4)
+    settings = divided(own.settings, lease_seconds=20)
     first, second = Health(), Health()
     lines = [line(f"{unit}-{n}", unit=unit) for n in range(20) for unit in UNITS]
     async with AsyncExitStack() as stack:
