@@ -154,7 +154,7 @@ async def test_an_open_dossier_falls_overdue_when_the_simulated_day_ends(
 async def test_a_stand_by_folds_along_and_speaks_when_the_other_worker_falls_silent(
     own: Resources,
 ) -> None:
-    settings = scoring_settings(own.settings, lease_seconds=8)
+    settings = scoring_settings(own.settings, lease_seconds=16)
     marks = own.client[own.settings.database_prefix + "scoring"]["marks"]
     rows = own.client[own.settings.database_prefix + "scoring"]["standings"]
 
