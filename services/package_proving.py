@@ -136,7 +136,7 @@ class Elsewheres:
 
     def __init__(self, own: Resources) -> None:
         self.closer = Closer(own)
-        intake = mongo.database(own.client, own.settings, "intake", durable=True)
+        intake = mongo.database(own.client, own.settings, "intake")
         self._quarantine = IntakeStore(intake)
         self._portal = DossierStore(intake)
         self._letters = [

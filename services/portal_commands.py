@@ -26,7 +26,7 @@ class SourceError(Exception):
 def _database(own: "Resources") -> "Database":
     from services.runtime import mongo  # noqa: PLC0415
 
-    return mongo.database(own.client, own.settings, "intake", durable=True)
+    return mongo.database(own.client, own.settings, "intake")
 
 
 @source_commands.command("add")

@@ -28,7 +28,7 @@ class IntakeWeb:
 
     def __init__(self, resources: Resources, guard: Guard) -> None:
         settings = resources.settings
-        database = mongo.database(resources.client, settings, "intake", durable=True)
+        database = mongo.database(resources.client, settings, "intake")
         self._store = IntakeStore(database)
         self._resources = resources
         self.intake = Intake(self._store, resources.journal, settings.scoring_shards)

@@ -15,7 +15,7 @@ from services.runtime.web.site import HERE
 
 def open_store(own: Resources) -> NotifierStore:
     """The notifier's own database."""
-    return NotifierStore(mongo.database(own.client, own.settings, "notifier", durable=True))
+    return NotifierStore(mongo.database(own.client, own.settings, "notifier"))
 
 
 async def secret_of(store: NotifierStore) -> str:

@@ -23,7 +23,7 @@ log = get_logger(__name__)
 
 def store_of(own: Resources) -> ReportsStore:
     """The service's own database."""
-    return ReportsStore(mongo.database(own.client, own.settings, "reports", durable=True))
+    return ReportsStore(mongo.database(own.client, own.settings, "reports"))
 
 
 @asynccontextmanager

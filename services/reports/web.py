@@ -63,7 +63,7 @@ class ReportsWeb:
         self._store = store_of(own)
         self._archives = Archives(self._store)
         packages = Packages(self._store, own.journal, own.clock, ask)
-        database = mongo.database(own.client, own.settings, "reports", durable=True)
+        database = mongo.database(own.client, own.settings, "reports")
         self._office = Office(packages, self._archives, Audit(database, own.clock), own.clock)
         self._desk, self._closer = Desk(self._office, guard, site), ask.closer
         self._collection = Collection(packages)

@@ -29,7 +29,7 @@ AWARE: CodecOptions[Document] = CodecOptions(tz_aware=True)
 DURABLE = WriteConcern(w="majority", j=True, wtimeout=10_000)
 DUPLICATE_KEY = 11_000
 RELAXED = WriteConcern(w=1, j=False)
-"""For what the journal can rebuild."""
+"""For what may be lost in a crash: nobody, in this process or another, may go on as if it were kept."""
 
 
 def connect(settings: Settings) -> Client:
@@ -45,15 +45,13 @@ def connect(settings: Settings) -> Client:
     )
 
 
-def database(
-    client: Client, settings: Settings, name: str, *, durable: bool = False
-) -> Database:
-    """A service's own database, or `journal`; durable: writes are acknowledged by a majority, journaled."""
+def database(client: Client, settings: Settings, name: str) -> Database:
+    """A service's own database, or `journal`; writes are acknowledged when a majority has journaled them."""
     return client.get_database(
         settings.database_prefix + name,
         codec_options=CodecOptions(tz_aware=True),
         read_preference=ReadPreference.PRIMARY,
-        write_concern=DURABLE if durable else RELAXED,
+        write_concern=DURABLE,
         read_concern=ReadConcern("local"),
     )
 
@@ -86,14 +84,19 @@ def neighbour(database: Database, name: str) -> Database:
 
 
 async def write_all(collection: Collection, writes: Sequence[Any]) -> None:
-    """Many writes at once, in any order; what is there already (a repeat, a newer state) is no error."""
+    """Many writes at once, in any order; what is there already (a repeat, a newer state) is no error.
+
+    Raises:
+        PyMongoError: not all of it is known to be kept.
+    """
     if not writes:
         return
     try:
         await collection.bulk_write(writes, ordered=False)
     except BulkWriteError as failure:
         errors = failure.details.get("writeErrors", [])
-        if any(error["code"] != DUPLICATE_KEY for error in errors):
+        unsure = failure.details.get("writeConcernErrors")
+        if unsure or any(error["code"] != DUPLICATE_KEY for error in errors):
             raise
 
 

@@ -70,7 +70,7 @@ async def resources(settings: Settings) -> AsyncIterator[Resources]:
     redis = bus.connect(settings)
     clock = Clock.of(settings)
     streams = bus.broker(settings)
-    database = mongo.database(client, settings, "journal", durable=True)
+    database = mongo.database(client, settings, "journal")
     journal = Journal(database, redis, settings, clock)
     try:
         yield Resources(settings, clock, client, redis, streams, journal)

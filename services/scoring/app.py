@@ -229,8 +229,8 @@ def _lease(own: Resources) -> Lease | None:
     settings = ScoringSettings.model_validate(own.settings.model_dump())
     if not settings.lease_seconds:
         return None
-    durable = mongo.database(own.client, settings, "scoring", durable=True)
-    return Lease(durable["marks"], settings.lease_seconds)
+    marks = mongo.database(own.client, settings, "scoring")["marks"]
+    return Lease(marks, settings.lease_seconds)
 
 
 def _speak(
@@ -241,9 +241,7 @@ def _speak(
     consumers: _Consumers | None,
 ) -> None:
     """Do from now on what only one worker may do."""
-    closings = Closings(
-        mongo.database(own.client, own.settings, "scoring", durable=True)["closings"]
-    )
+    closings = Closings(mongo.database(own.client, own.settings, "scoring")["closings"])
     freezer = Freezer(closings, own.journal, own.clock, own.settings)
     loops = {
         "close periods": freezer.keep(),

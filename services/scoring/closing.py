@@ -34,7 +34,7 @@ class HandClosing:
     """What people may do about the periods of a plan."""
 
     def __init__(self, own: Resources) -> None:
-        database = mongo.database(own.client, own.settings, "scoring", durable=True)
+        database = mongo.database(own.client, own.settings, "scoring")
         self._closings = Closings(database["closings"])
         self._audit = Audit(database, own.clock)
         self._journal, self._clock = own.journal, own.clock

@@ -35,7 +35,7 @@ async def own(settings: Settings) -> AsyncIterator[Resources]:
 
 
 def audit(own: Resources, service: str = "some") -> Audit:
-    return Audit(mongo.database(own.client, own.settings, service, durable=True), CLOCK)
+    return Audit(mongo.database(own.client, own.settings, service), CLOCK)
 
 
 def entries(own: Resources, service: str = "some") -> Collection:

@@ -84,7 +84,7 @@ def data(tmp_path: Path) -> Iterator[Path]:
 
 async def put(at: Addresses | Run, text: str) -> None:
     client = mongo.connect(Settings().model_copy(update={"mongo_url": at.mongo_url}))
-    notes = mongo.database(client, Settings(), "notes", durable=True)["notes"]
+    notes = mongo.database(client, Settings(), "notes")["notes"]
     await notes.replace_one({"_id": 1}, {"text": text}, upsert=True)
     client.close()
     async with Redis.from_url(at.redis_url) as redis:

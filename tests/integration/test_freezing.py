@@ -48,9 +48,7 @@ async def own(settings: Settings, clock: FrozenClock) -> AsyncIterator[Resources
 
 
 def closings_of(own: Resources) -> Closings:
-    return Closings(
-        mongo.database(own.client, own.settings, "scoring", durable=True)["closings"]
-    )
+    return Closings(mongo.database(own.client, own.settings, "scoring")["closings"])
 
 
 @pytest.fixture
@@ -152,7 +150,7 @@ async def test_a_crash_after_the_append_makes_the_same_event_and_no_second_one(
     await tell(own, "counted")
     clock.instant = Q3_CLOSES
     await freezer.look()
-    database = mongo.database(own.client, own.settings, "scoring", durable=True)
+    database = mongo.database(own.client, own.settings, "scoring")
     before = await stored(own)
     asked = await database["closings"].find_one({"period": "2023-Q3"})
     assert asked is not None

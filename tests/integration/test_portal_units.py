@@ -176,7 +176,7 @@ async def test_a_code_that_no_plan_has_waits_until_somebody_says_which_unit_it_m
 async def test_what_several_notice_at_once_is_told_once(door: Portal) -> None:
     desk = door.intake.portal.desk
     await post(door, PORTAL_EVENTS, [event("H30.31399", n) for n in range(1, 9)])
-    database = mongo.database(door.own.client, door.own.settings, "intake", durable=True)
+    database = mongo.database(door.own.client, door.own.settings, "intake")
     await AliasStore(database).add([Alias("*", "H30.31399", OWN)], "another process")
     told = await asyncio.gather(*(desk.follow_aliases() for _ in range(4)))
     assert sum(told) == len(await door.lines()) == 8

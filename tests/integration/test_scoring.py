@@ -200,7 +200,7 @@ async def test_a_stand_by_folds_along_and_speaks_when_the_other_worker_falls_sil
 async def test_a_worker_that_lost_its_lease_is_told_and_its_rows_do_not_count(
     own: Resources,
 ) -> None:
-    marks = mongo.database(own.client, own.settings, "scoring", durable=True)["marks"]
+    marks = mongo.database(own.client, own.settings, "scoring")["marks"]
     silent, other = Lease(marks, 0.4), Lease(marks, 2)
     assert await silent.take()
     assert not await other.take()

@@ -233,7 +233,7 @@ async def test_a_correction_shows_what_moves_and_then_moves_it(
 
 async def test_a_draft_whose_preview_was_interrupted_says_so(door: Portal) -> None:
     desk = door.intake.portal.catalogue
-    database = mongo.database(door.own.client, door.own.settings, "intake", durable=True)
+    database = mongo.database(door.own.client, door.own.settings, "intake")
     for age, state in ((timedelta(), "computing"), (timedelta(hours=1), "failed")):
         draft = {"_id": state, "state": "computing", "at": wall_now() - age}
         await database["catalogue_drafts"].insert_one(draft)
@@ -297,7 +297,7 @@ async def test_a_portal_that_fails_is_asked_again_later_from_the_same_place(
     fake.items = [("20230705080000", dossier())]
     api = Api(url, "Bearer of-the-portal", every_seconds=10)
     puller = door.intake.portal.puller
-    database = mongo.database(door.own.client, door.own.settings, "intake", durable=True)
+    database = mongo.database(door.own.client, door.own.settings, "intake")
     fake.failures = [
         web.Response(status=503, headers={"Retry-After": "900"}),
         web.Response(text="<html>"),

@@ -226,7 +226,7 @@ async def stage_for(settings: Settings, **more: Any) -> AsyncIterator[Stage]:
         stage = Stage(
             own,
             FrozenClock(START.astimezone(UTC)),
-            mongo.database(client, settings, "notifier", durable=True),
+            mongo.database(client, settings, "notifier"),
         )
         await stage.store.prepare()
         await stage.start()

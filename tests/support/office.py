@@ -108,7 +108,7 @@ async def office(settings: Settings, when: str) -> AsyncIterator[Office]:
     plan = little_plan()
     async with resources(settings) as own:
         await publish(own, plan)
-        database = mongo.database(own.client, own.settings, "intake", durable=True)
+        database = mongo.database(own.client, own.settings, "intake")
         intake = Intake(IntakeStore(database), own.journal, 1)
         store = WorkspaceStore(database)
         await store.prepare()

@@ -68,7 +68,7 @@ class Portal:
 
     async def clear(self) -> None:
         """Forget everything that was sent."""
-        database = mongo.database(self.own.client, self.own.settings, "intake", durable=True)
+        database = mongo.database(self.own.client, self.own.settings, "intake")
         for name in (
             "dossiers",
             "faults",

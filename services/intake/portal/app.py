@@ -44,7 +44,7 @@ class PortalWeb:
 
     def __init__(self, own: Resources, intake: Intake, guard: Guard) -> None:
         settings = own.settings
-        database = mongo.database(own.client, settings, "intake", durable=True)
+        database = mongo.database(own.client, settings, "intake")
         self.aliases = AliasStore(database)
         self.dossiers = DossierStore(database)
         self.sources = SourceStore(database)

@@ -73,7 +73,7 @@ class Import:
     """One sheet on its way in."""
 
     def __init__(self, own: Resources, job: Document) -> None:
-        database = mongo.database(own.client, own.settings, "intake", durable=True)
+        database = mongo.database(own.client, own.settings, "intake")
         self._own = own
         self._job = job
         self._told_at = 0.0
@@ -191,7 +191,7 @@ def _batches(numbered: Iterator[tuple[int, Row]]) -> Iterator[list[tuple[int, Ro
 async def work(settings: Settings, job: str, file: IO[bytes]) -> None:
     """Import the sheet of a job."""
     async with resources(settings) as own:
-        database = mongo.database(own.client, settings, "intake", durable=True)
+        database = mongo.database(own.client, settings, "intake")
         found = await SheetStore(database).job(job)
         if found is None:
             return

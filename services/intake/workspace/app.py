@@ -39,7 +39,7 @@ class WorkspaceWeb:
         self, resources: Resources, intake: Intake, guard: Guard, standing: Standing, site: Site
     ) -> None:
         settings = resources.settings
-        database = mongo.database(resources.client, settings, "intake", durable=True)
+        database = mongo.database(resources.client, settings, "intake")
         self._store = WorkspaceStore(database)
         audit = Audit(database, resources.clock)
         self._workspace = Workspace(

@@ -25,7 +25,7 @@ DATABASE = "accounts"
 
 def access_of(own: Resources) -> Access:
     """Accounts and sessions of a system."""
-    database = mongo.database(own.client, own.settings, DATABASE, durable=True)
+    database = mongo.database(own.client, own.settings, DATABASE)
     return Access(database, own.clock, own.settings)
 
 
@@ -38,7 +38,7 @@ class AccessWeb:
         self.units: Units = lambda _: []
         """Set by who knows the units that there are."""
         self._site = site
-        database = mongo.database(own.client, own.settings, DATABASE, durable=True)
+        database = mongo.database(own.client, own.settings, DATABASE)
         self._oidc = Oidc(database, own.settings)
 
     def mount(self, app: FastAPI) -> None:

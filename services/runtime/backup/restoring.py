@@ -155,7 +155,7 @@ class _Restoring:
         self._waiting, self._waiting_bytes = [], 0
 
     def _database(self, into: CollectionBegins) -> mongo.Database:
-        return mongo.database(self._own.client, self._own.settings, into.database, durable=True)
+        return mongo.database(self._own.client, self._own.settings, into.database)
 
 
 def _index(described: Mapping[str, Any]) -> dict[str, Any]:

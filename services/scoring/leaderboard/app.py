@@ -56,7 +56,7 @@ class LeaderboardWeb:
         self._resources, self._site, self._tools = resources, site, tools
         self._guard = guard
         self._board_settings = BoardSettings()
-        database = mongo.database(resources.client, settings, "scoring", durable=True)
+        database = mongo.database(resources.client, settings, "scoring")
         self._store = ScoringStore(database)
         self._past = past
         self.feed = Feed(self._store, resources.journal, resources.clock, self._past)
