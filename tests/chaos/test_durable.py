@@ -48,6 +48,7 @@ async def count(store: ScoringStore) -> tuple[int, ...]:
 
 
 @pytest.mark.timeout(180)
+@pytest.mark.xdist_group("storms")
 async def test_what_was_stored_outlives_a_kill_of_the_database(tmp_path: Path) -> None:
     async with embedded_databases(tmp_path) as addresses:
         settings = Settings().model_copy(

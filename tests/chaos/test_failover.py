@@ -18,7 +18,7 @@ EVENTS = 4_000
 TRIES = 20
 RECOVERY_SECONDS = 60
 STREAM = "thidua:indicator.0"
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.timeout(240), pytest.mark.xdist_group("storms")]
 
 
 async def the_bus_carries_again(system: System) -> None:

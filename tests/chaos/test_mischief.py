@@ -18,7 +18,7 @@ EVENTS = 6_000
 RECOVERY_SECONDS = 40
 KILLING_SECONDS = 15
 """How long events come while one process after the other is killed."""
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.timeout(240), pytest.mark.xdist_group("storms")]
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ from tests.support.mail_servers import HOST, Nasty, serving
 from tests.support.notifying import PLAN, changed, local, of_units, read
 from tests.support.waiting import until
 
-pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("notifier-kills")]
+pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("programs")]
 UNIT = "31399"
 TOLD = {f"o-{UNIT}", f"h-{UNIT}", "council", "standing"}
 IN_DATA = "in the middle of DATA"

@@ -22,7 +22,7 @@ RECOVERY_SECONDS = 40
 VARIABLE = "THIDUA_SCORING_SLICES"
 SILENT = 4.0
 """Seconds."""
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.timeout(240), pytest.mark.xdist_group("programs")]
 
 
 def scorers(system: System) -> dict[str, int]:

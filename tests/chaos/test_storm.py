@@ -10,6 +10,7 @@ SEED, SECONDS = 7, 9.0
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.xdist_group("storms")
 async def test_a_storm_of_every_kind_of_mischief_ends_with_the_oracles_standings(
     tmp_path: Path,
 ) -> None:

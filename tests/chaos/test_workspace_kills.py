@@ -15,7 +15,7 @@ from services.runtime.datafolder import free_port, running, settings_for
 from tests.support.system import PLAN, System
 from tests.support.waiting import wait_until
 
-pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("workspace-kills")]
+pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("programs")]
 UNIT = "31399"
 FIGURES = {"X4": 4, "X5": 5, "X6": 6, "X9": 9, "X17": 7}
 

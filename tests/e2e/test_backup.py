@@ -18,7 +18,7 @@ from services.runtime.datafolder import DataFolderError, free_port, running
 from tests.support.system import PERIODS, Sender, System, command, events_of, sending
 from tests.support.waiting import wait_until
 
-pytestmark = [pytest.mark.timeout(240), pytest.mark.xdist_group("backup")]
+pytestmark = [pytest.mark.timeout(240), pytest.mark.xdist_group("programs")]
 EVENTS = 4_000
 PICTURE = bytes(range(256)) * 3_000
 

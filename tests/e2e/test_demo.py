@@ -12,7 +12,7 @@ import pytest
 from services.runtime.datafolder import free_port
 from tests.support.system import ROOT, command
 
-pytestmark = [pytest.mark.timeout(420), pytest.mark.xdist_group("demo")]
+pytestmark = [pytest.mark.timeout(420), pytest.mark.xdist_group("programs")]
 
 
 def kill_web(parent: int) -> None:
