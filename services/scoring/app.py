@@ -80,6 +80,7 @@ async def slice_worker(settings: ScoringSettings, health: Health) -> AsyncIterat
         for name, loop in {
             "tell subtotals": telling.tell(),
             "store subtotals": telling.store(),
+            "sign of life": telling.live(),
             "store facts": consumers.store_facts(),
             "clock": telling.pass_days(),
         }.items():

@@ -148,7 +148,7 @@ class Telling:
             self._bus_away_until = monotonic_seconds() + BUS_PAUSE_SECONDS
 
     async def store(self) -> None:
-        """Store what was told, and give a sign of life, each second."""
+        """Store what was told, each second; the mark says that nothing told before it is missing."""
         while True:
             try:
                 await self._store_all()
@@ -157,6 +157,11 @@ class Telling:
                 )
             except PyMongoError as failure:
                 log.warning("subtotals not stored", error=str(failure)[:120])
+            await asyncio.sleep(LIFE_SECONDS)
+
+    async def live(self) -> None:
+        """Give a sign of life on the bus, each second, however long storing takes."""
+        while True:
             await self._send([], 0)
             await asyncio.sleep(LIFE_SECONDS)
 
