@@ -127,6 +127,12 @@ class NotifierStore:
         await self.mails.update_many({"_id": {"$in": numbers}}, {"$set": {"state": "sending"}})
         return [mail | {"attempts": mail["attempts"] + 1} for mail in found]
 
+    async def requeue_mails(self, but: Iterable[str]) -> None:
+        """Mails that are marked as being sent go again, with the same Message-ID; but for some that really are."""
+        await self.mails.update_many(
+            {"state": "sending", "_id": {"$nin": list(but)}}, {"$set": {"state": "queued"}}
+        )
+
     async def unsent(self, mails: Iterable[str]) -> set[str]:
         """Those of some mails that the server has neither taken nor refused for good."""
         numbers = list(mails)

@@ -10,6 +10,7 @@ from typing import Any
 
 import aiosmtplib
 import pytest
+from pymongo.errors import AutoReconnect
 
 from services.notifier.pipeline.send import Post, Sender, Throttle
 from services.runtime.clock import monotonic_seconds
@@ -224,6 +225,65 @@ async def test_mails_that_were_being_sent_at_a_kill_go_again(settings: Settings)
         await sender.recover()
         await sender.drain()
         assert await states(stage) == {"accepted": 10}
+
+
+class Failing:
+    """Calls what it stands for, and says a few times that the database is away: before it, or after it was done."""
+
+    def __init__(self, real: Any, times: int, *, after: bool) -> None:
+        self._real = real
+        self._left = times
+        self._after = after
+
+    async def __call__(self, *values: Any, **named: Any) -> Any:
+        fails = self._left > 0
+        self._left -= 1
+        if fails and not self._after:
+            raise AutoReconnect("away")
+        found = await self._real(*values, **named)
+        if fails:
+            raise AutoReconnect("away before it was heard")
+        return found
+
+
+async def test_answers_wait_for_a_database_that_is_away_and_no_mail_goes_twice(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = Nasty()
+    async with ten_mails(settings) as stage, serving(server) as port:
+        mails = stage.store.mails
+        write = Failing(mails.update_one, 3, after=False)
+        monkeypatch.setattr(stage.store, "mails", _With(mails, update_one=write))
+        async with working(sender_to(stage, port)):
+            await until(lambda: _are_accepted(stage, 10))
+        assert len(server.mails) == len(set(ids(server))) == 10
+
+
+async def test_mails_that_were_marked_unheard_go_while_the_notifier_lives(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = Nasty()
+    async with ten_mails(settings) as stage, serving(server) as port:
+        claim = Failing(stage.store.claim_mails, 1, after=True)
+        monkeypatch.setattr(stage.store, "claim_mails", claim)
+        async with working(sender_to(stage, port)):
+            await until(lambda: _are_accepted(stage, 10))
+        assert len(server.mails) == len(set(ids(server))) == 10
+
+
+class _With:
+    """A collection of which some methods are others."""
+
+    def __init__(self, real: Any, **others: Any) -> None:
+        self._real = real
+        self._others = others
+
+    def __getattr__(self, name: str) -> Any:
+        return self._others.get(name) or getattr(self._real, name)
+
+
+async def _are_accepted(stage: Stage, count: int) -> bool:
+    return await states(stage) == {"accepted": count}
 
 
 async def test_a_mail_that_is_put_off_for_too_long_is_given_up_and_shown(

@@ -144,11 +144,15 @@ class Sender:
         self._claimed: deque[Document] = deque()
         """Marked as being sent, and not begun yet."""
         self._claiming = asyncio.Lock()
+        self._under_way: set[str] = set()
+        """Being sent now, or waiting for their answer to be written down."""
+        self._is_unsure = False
+        """Mails may have been marked of which nobody here heard."""
 
     async def recover(self) -> None:
         """Mails that were being sent when the last run ended go again, with the same Message-ID."""
         self._claimed.clear()
-        await self._store.mails.update_many({"state": "sending"}, {"$set": {"state": "queued"}})
+        await self._store.requeue_mails(but=self._under_way)
 
     async def work(self) -> None:
         """One connection: take a mail, send it, write down the answer, for ever."""
@@ -208,16 +212,26 @@ class Sender:
         if not self._claimed and not await self._claim():
             return client, False
         mail = self._claimed.popleft()
-        await self._throttle.wait()
-        return (client if await self._send(client, mail) else None), True
+        self._under_way.add(mail["_id"])
+        try:
+            await self._throttle.wait()
+            return (client if await self._send(client, mail) else None), True
+        finally:
+            self._under_way.discard(mail["_id"])
 
     async def _claim(self) -> bool:
         """Take several mails out of the queue, for all connections; whether there are some now."""
         async with self._claiming:
             if not self._claimed:
+                if self._is_unsure:
+                    await self.recover()
+                self._is_unsure = (
+                    True  # until the answer is here: the marks may be set without it
+                )
                 self._claimed.extend(
                     await self._store.claim_mails(CLAIMED, wall_milliseconds())
                 )
+                self._is_unsure = False
         return bool(self._claimed)
 
     async def _send(self, client: aiosmtplib.SMTP, mail: Document) -> bool:
@@ -256,29 +270,36 @@ class Sender:
         MAILS.labels("retried").inc()
         pause = self._settings.smtp_retry_seconds * 1_000 * 2 ** min(mail["attempts"] - 1, 10)
         pause = min(pause, LONGEST_PAUSE_MS) * random.uniform(0.8, 1.2)  # noqa: S311  # nosec B311  # no secret
-        await self._store.mails.update_one(
-            {"_id": mail["_id"]},
+        await self._write_down(
+            mail,
             {
-                "$set": {
-                    "state": "queued",
-                    "attempts": mail["attempts"],
-                    "answer": answer[:300],
-                    "next_try_ms": wall_milliseconds() + round(pause),
-                }
+                "state": "queued",
+                "attempts": mail["attempts"],
+                "answer": answer[:300],
+                "next_try_ms": wall_milliseconds() + round(pause),
             },
         )
 
     async def _settle(self, mail: Document, state: str, answer: str) -> None:
         MAILS.labels(state).inc()
-        await self._store.mails.update_one(
-            {"_id": mail["_id"]},
+        await self._write_down(
+            mail,
             {
-                "$set": {
-                    "state": state,
-                    "step": "settled",
-                    "attempts": mail["attempts"],
-                    "answer": answer[:300],
-                    "sent_at": self._clock.now(),
-                }
+                "state": state,
+                "step": "settled",
+                "attempts": mail["attempts"],
+                "answer": answer[:300],
+                "sent_at": self._clock.now(),
             },
         )
+
+    async def _write_down(self, mail: Document, answer: Document) -> None:
+        """Keep what the server said, however long the database is away: else nobody would look at the mail again."""
+        while True:
+            try:
+                await self._store.mails.update_one({"_id": mail["_id"]}, {"$set": answer})
+            except PyMongoError as failure:
+                log.warning("an answer waits to be written down", error=str(failure)[:120])
+                await asyncio.sleep(IDLE_SECONDS)
+            else:
+                return

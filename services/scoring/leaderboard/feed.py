@@ -228,14 +228,17 @@ class Feed:
 
     async def poll(self) -> None:
         """Read from the store what the bus did not bring, for ever; keep the daily closes fresh."""
+        missed = False
         for number in count(1):
             await asyncio.sleep(POLL_SECONDS)
             BOARD_AGE.set(self.age_seconds)
             try:
-                if number % SWEEP_EVERY == 0:
-                    REPAIRED.inc(await self._sweep())
                 if self._may_have_missed:
+                    missed = True
                     REPAIRED.inc(await self._repair())
+                elif missed or number % SWEEP_EVERY == 0:
+                    REPAIRED.inc(await self._sweep())
+                    missed = False  # rows are not stored in order: some were perhaps behind the last look
                 if number % CLOSES_EVERY == 0:
                     await self._load_closes()
             except PyMongoError as failure:
