@@ -249,11 +249,17 @@ class Scoring:
                     at=self._clock.now(),
                     wall_ms=wall_milliseconds(),
                     position=self._position,
+                    stored=self._stored_position(),
                 )
             except PyMongoError as failure:
                 log.warning("heartbeat not stored", error=str(failure)[:120])
             await self._send(self._message([], 0))
             await asyncio.sleep(1)
+
+    def _stored_position(self) -> int:
+        """Every row of a move up to this one is stored, as it was or newer."""
+        waiting = (row["position"] for row in self._stale_rows.values())
+        return min(waiting, default=self._position + 1) - 1
 
     async def store_rows(self) -> None:
         """Store the rows that moved, each second, in small portions."""

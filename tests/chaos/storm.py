@@ -28,7 +28,7 @@ SECONDS_BETWEEN = 1.0
 LOOKS = 12
 """How often memory and disk are told while a storm lasts."""
 RECOVERY_SECONDS = 90
-RECALCULATED_A_SECOND = 5_000
+RECALCULATED_A_SECOND = 2_000
 """Events, by the oracle and by the second calculator: both begin anew, so their time grows with all that was sent."""
 START_SECONDS = 120
 MAIL_SECONDS = 60

@@ -17,7 +17,9 @@ from services.runtime.health import Health
 from services.runtime.resources import Resources, resources
 from services.runtime.settings import Settings
 from services.scoring.app import worker
+from services.scoring.application import row_document
 from services.scoring.asof import PastBoards
+from services.scoring.domain.fold import Fold
 from services.scoring.leaderboard.feed import Feed
 from services.scoring.settings import ScoringSettings
 from services.scoring.store import ScoringStore
@@ -87,3 +89,35 @@ async def test_a_dossier_of_the_portal_moves_its_unit_on_the_board(own: Resource
 
         verdict = await verify(own, None)
         assert verdict.events == 1
+
+
+async def test_rows_of_one_move_that_are_stored_bit_by_bit_all_come_without_the_bus(
+    own: Resources,
+) -> None:
+    store = ScoringStore(mongo.database(own.client, own.settings, "scoring"))
+    feed = Feed(store, own.journal, own.clock, PastBoards(own.settings, own.journal))
+    letters = DeadLetters(store.dead_letters)
+    await Consumer(own.journal, PLAN.name, [0], feed.on_plans, letters, own.settings).catch_up()
+    fold = Fold(own.clock.today())
+    fold.publish(REFERENCE)
+    key = REFERENCE.id, REFERENCE.version
+    fold.standings[key].refresh()
+    rows = [row_document(key, r, 7) for r in list(fold.standings[key].rows.values())[:20]]
+
+    async def beat(stored: int) -> None:
+        now = own.clock.now()
+        await store.write_mark("heartbeat", at=now, wall_ms=0, position=7, stored=stored)
+
+    await store.write_standings(rows[:1])
+    await beat(stored=6)
+    for _ in range(10):  # however often it looks meanwhile
+        await feed.load()
+    await store.write_standings(rows[1:])
+    await beat(stored=7)
+    await feed.load()
+    shown = {
+        (row["period"], row["unit"])
+        for row in rows
+        if row["unit"] in feed.stored_rows((row["plan"], row["bloc"], row["period"]))
+    }
+    assert shown == {(row["period"], row["unit"]) for row in rows}

@@ -53,7 +53,6 @@ TREND_DAYS_OF_MANY = 2
 MANY_UNITS = 200
 """A bloc with more units shows no small curves: they would weigh more than the board."""
 GAP_MILLISECONDS = 10_000
-LOOKS_BACK = 4
 SWEEP_EVERY = 120
 """Each so many polls everything stored is looked through."""
 CLOSES_EVERY = 3
@@ -85,8 +84,8 @@ class Feed:
         self._closed_on: dict[BoardKey, date] = {}
         self._looked_at: set[BoardKey] = set()
         self._rules: dict[tuple[str, str], Plan | None] = {}
-        self._stored = [0]
-        """Positions up to which the last looks into the store read; rows are not stored in order."""
+        self._stored = 0
+        """Position up to which all rows were stored when they were last read from there."""
         self._told = 0
         """Position of the newest move that the bus brought."""
         self._gap_until_ms = 0
@@ -186,13 +185,13 @@ class Feed:
         self._gap_until_ms = wall_milliseconds() + GAP_MILLISECONDS
 
     async def _repair(self) -> int:
-        rows = await self._store.standings_since(self._stored[0])
-        newest = rows[-1]["position"] if rows else self._stored[-1]
-        self._stored = [*self._stored, newest][-LOOKS_BACK:]
-        mark = await self._store.read_mark("heartbeat")
+        mark = await self._store.read_mark("heartbeat")  # before the rows that it speaks of
+        rows = await self._store.standings_since(self._stored)
+        taken = self._take((row["position"], standing(row)) for row in rows)
         if mark:
+            self._stored = max(self._stored, mark.get("stored", 0))
             self._sign_of_life(mark["at"], mark["wall_ms"])
-        return self._take((row["position"], standing(row)) for row in rows)
+        return taken
 
     async def _sweep(self) -> int:
         """Look through everything stored: whatever went wrong before is put right by it."""
@@ -228,17 +227,14 @@ class Feed:
 
     async def poll(self) -> None:
         """Read from the store what the bus did not bring, for ever; keep the daily closes fresh."""
-        missed = False
         for number in count(1):
             await asyncio.sleep(POLL_SECONDS)
             BOARD_AGE.set(self.age_seconds)
             try:
                 if self._may_have_missed:
-                    missed = True
                     REPAIRED.inc(await self._repair())
-                elif missed or number % SWEEP_EVERY == 0:
+                if number % SWEEP_EVERY == 0:
                     REPAIRED.inc(await self._sweep())
-                    missed = False  # rows are not stored in order: some were perhaps behind the last look
                 if number % CLOSES_EVERY == 0:
                     await self._load_closes()
             except PyMongoError as failure:
