@@ -4,11 +4,10 @@ One worker folds and tells. Where the settings divide the facts, each slice has 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from contracts.streams import INDICATOR, PLAN, STANDING, SUBTOTAL
 from services.runtime import mongo
@@ -19,7 +18,7 @@ from services.runtime.process import settle
 from services.runtime.resources import Resources, resources
 from services.runtime.working import run_worker
 from services.scoring.application import Scoring
-from services.scoring.domain.fold import Fold, Sums
+from services.scoring.domain.fold import Boards, Fold, Sums
 from services.scoring.domain.slicing import WHOLE, Slice
 from services.scoring.folding import Folding
 from services.scoring.freezing import Closings, Freezer
@@ -45,17 +44,56 @@ def work(settings: ScoringSettings, health: Health) -> AbstractAsyncContextManag
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Wired:
+    """What every scoring worker has."""
+
+    own: Resources
+    store: ScoringStore
+    settings: ScoringSettings
+    health: Health
+
+    def plans(
+        self, boards: Boards, letters: DeadLetters, published: Callable[[], None]
+    ) -> Consumer:
+        """What brings the boards their plans."""
+        handle = Plans(boards, letters, published).on_packs
+        return Consumer(self.own.journal, PLAN.name, [0], handle, letters, self.settings)
+
+    def keep_up(self, **consumers: Consumer) -> None:
+        """Let them catch up, for ever."""
+        for name, consumer in consumers.items():
+            self.health.check(name, consumer.trouble)
+            self.health.watch(f"keep up with {name}", consumer.keep_up())
+
+    def scoring(self, boards: Boards) -> Scoring:
+        """What tells of the boards."""
+        own = self.own
+        return Scoring(self.store, own.journal, own.redis, own.clock, self.settings, boards)
+
+
+@asynccontextmanager
+async def _wired(settings: ScoringSettings, health: Health) -> AsyncIterator[_Wired]:
+    async with resources(settings) as own:
+        store = ScoringStore(mongo.database(own.client, settings, "scoring"))
+        await store.prepare()
+        ledger = own.journal.collection(STANDING.name)
+        await ledger.create_index([("keys", 1), ("_id", -1)])
+        for topic in (INDICATOR.name, PLAN.name):
+            await own.journal.prepare_extents(topic)
+        yield _Wired(own, store, settings, health)
+
+
 @asynccontextmanager
 async def worker(settings: ScoringSettings, health: Health) -> AsyncIterator[Scoring]:
     """A worker of all facts: it has caught up and keeps up; ends cleanly."""
-    async with resources(settings) as own:
-        store = await _prepared_store(own, settings)
-        fold = Fold(own.clock.today())
-        scoring = Scoring(store, own.journal, own.redis, own.clock, settings, fold)
-        consumers = _consumers(own, store, fold, settings, scoring)
-        await _catch_up(own, health, consumers)
-        async with _speaking(own, store, scoring, health, consumers):
-            consumers.keep_up(health)
+    async with _wired(settings, health) as wired:
+        fold = Fold(wired.own.clock.today())
+        scoring = wired.scoring(fold)
+        facts = _facts(wired, fold, scoring)
+        await facts.start(wired)
+        async with _speaking(wired, scoring, facts):
+            wired.keep_up(plans=facts.plans, events=facts.events)
             yield scoring
 
 
@@ -63,25 +101,25 @@ async def worker(settings: ScoringSettings, health: Health) -> AsyncIterator[Sco
 async def slice_worker(settings: ScoringSettings, health: Health) -> AsyncIterator[Fold]:
     """The worker of one slice of the facts: it has told everything, and tells what moves."""
     mine = Slice(settings.scoring_slice or 0, settings.scoring_slices)
-    async with resources(settings) as own:
-        store = await _prepared_store(own, settings)
+    async with _wired(settings, health) as wired:
+        own = wired.own
         await own.journal.prepare_shards(INDICATOR.name)
         if settings.scoring_shards % mine.of:
             log.warning(
                 "every slice reads every pack", shards=settings.scoring_shards, slices=mine.of
             )
         fold = Fold(own.clock.today(), mine)
-        telling = Telling(store, own.journal, own.redis, own.clock, settings, fold)
-        consumers = _consumers(own, store, fold, settings, telling)
-        await _catch_up(own, health, consumers)
+        telling = Telling(wired.store, own.journal, own.redis, own.clock, settings, fold)
+        facts = _facts(wired, fold, telling)
+        await facts.start(wired)
         await telling.settle()
         settle()
-        consumers.keep_up(health)
+        wired.keep_up(plans=facts.plans, events=facts.events)
         for name, loop in {
             "tell subtotals": telling.tell(),
             "store subtotals": telling.store(),
             "sign of life": telling.live(),
-            "store facts": consumers.store_facts(),
+            "store facts": facts.store(),
             "clock": telling.pass_days(),
         }.items():
             health.watch(name, loop)
@@ -94,26 +132,18 @@ async def slice_worker(settings: ScoringSettings, health: Health) -> AsyncIterat
 @asynccontextmanager
 async def sum_worker(settings: ScoringSettings, health: Health) -> AsyncIterator[Scoring]:
     """The worker that sums what slices tell; it speaks once each of them has given a sign of life."""
-    async with resources(settings) as own:
-        store = await _prepared_store(own, settings)
+    async with _wired(settings, health) as wired:
+        own = wired.own
         sums = Sums(own.clock.today())
-        scoring = Scoring(store, own.journal, own.redis, own.clock, settings, sums)
-        summing = Summing(store, sums, settings, scoring.note)
+        scoring = wired.scoring(sums)
+        summing = Summing(wired.store, sums, settings, scoring.note)
         scoring.held_back = summing.trouble
 
         def published() -> None:
             scoring.plan_published()
             summing.plan_published()
 
-        letters = DeadLetters(store.dead_letters)
-        plans = Consumer(
-            own.journal,
-            PLAN.name,
-            [0],
-            Plans(sums, letters, published).on_packs,
-            letters,
-            settings,
-        )
+        plans = wired.plans(sums, DeadLetters(wired.store.dead_letters), published)
         await plans.catch_up()
         own.subscribe(plans)
         own.listen(own.journal.stream(SUBTOTAL.name, 0), summing.on_entries)
@@ -121,153 +151,112 @@ async def sum_worker(settings: ScoringSettings, health: Health) -> AsyncIterator
         await summing.complete()
         health.check("slices", summing.trouble)
         health.watch("follow slices", summing.keep_up())
-        async with _speaking(own, store, scoring, health):
-            _keep_up(health, plans=plans)
+        async with _speaking(wired, scoring):
+            wired.keep_up(plans=plans)
             yield scoring
 
 
 @dataclass(frozen=True, slots=True)
-class _Consumers:
-    """What brings a worker its plans and its facts."""
+class _Facts:
+    """What brings a fold its plans and its facts, and keeps them."""
 
     plans: Consumer
     events: Consumer
     folding: Folding
 
-    def store_facts(self) -> Coroutine[Any, Any, None]:
-        """The loop that stores what was folded."""
-        return self.folding.store_facts(lambda: self.events.listed_until_ms)
+    async def load(self) -> None:
+        """Stored facts; what the journal has since comes by `catch_up` of the events."""
+        await self.plans.catch_up()
+        self.events.start_from(await self.folding.load())
 
-    def keep_up(self, health: Health) -> None:
-        """Catch up for ever."""
-        _keep_up(health, plans=self.plans, events=self.events)
+    async def start(self, wired: _Wired) -> None:
+        """Load everything; the bus brings what comes meanwhile."""
+        await self.load()
+        wired.own.subscribe(self.plans)
+        wired.own.subscribe(self.events)
+        await wired.own.start_bus(wired.health)
+        found = await self.events.catch_up()
+        log.info("caught up", packs=found, facts=len(self.folding.fold.facts))
+
+    async def store(self) -> None:
+        """Store what was folded, for ever."""
+        await self.folding.store_facts(lambda: self.events.listed_until_ms)
 
 
-def _consumers(
-    own: Resources,
-    store: ScoringStore,
-    fold: Fold,
-    settings: ScoringSettings,
-    told: Scoring | Telling,
-) -> _Consumers:
+def _facts(wired: _Wired, fold: Fold, told: Scoring | Telling) -> _Facts:
     """`told`: who is to know what moved."""
-    letters = DeadLetters(store.dead_letters)
-    folding = Folding(store, settings, fold, letters, told.note)
-    plans = Plans(fold, letters, told.plan_published)
+    settings, letters = wired.settings, DeadLetters(wired.store.dead_letters)
+    folding = Folding(wired.store, settings, fold, letters, told.note)
     shards = [
         shard
         for shard in range(settings.scoring_shards)
         if not fold.slice.passes_over(shard, settings.scoring_shards)
     ]
-    events = Consumer(own.journal, INDICATOR.name, shards, folding.on_packs, letters, settings)
+    events = Consumer(
+        wired.own.journal, INDICATOR.name, shards, folding.on_packs, letters, settings
+    )
     if fold.slice != WHOLE:
         events.pass_over(fold.slice.passes_over)
-    return _Consumers(
-        Consumer(own.journal, PLAN.name, [0], plans.on_packs, letters, settings),
-        events,
-        folding,
-    )
-
-
-async def _catch_up(own: Resources, health: Health, consumers: _Consumers) -> None:
-    """Stored facts first, then what the journal has since; the bus brings what comes meanwhile."""
-    await consumers.plans.catch_up()
-    consumers.events.start_from(await consumers.folding.load())
-    own.subscribe(consumers.plans)
-    own.subscribe(consumers.events)
-    await own.start_bus(health)
-    found = await consumers.events.catch_up()
-    log.info("caught up", packs=found, facts=len(consumers.folding.fold.facts))
-
-
-def _keep_up(health: Health, **consumers: Consumer) -> None:
-    for name, consumer in consumers.items():
-        health.check(name, consumer.trouble)
-        health.watch(f"keep up with {name}", consumer.keep_up())
-
-
-async def _prepared_store(own: Resources, settings: ScoringSettings) -> ScoringStore:
-    store = ScoringStore(mongo.database(own.client, settings, "scoring"))
-    await store.prepare()
-    ledger = own.journal.collection(STANDING.name)
-    await ledger.create_index([("keys", 1), ("_id", -1)])
-    for topic in (INDICATOR.name, PLAN.name):
-        await own.journal.prepare_extents(topic)
-    return store
+    return _Facts(wired.plans(fold, letters, told.plan_published), events, folding)
 
 
 @asynccontextmanager
 async def _speaking(
-    own: Resources,
-    store: ScoringStore,
-    scoring: Scoring,
-    health: Health,
-    consumers: _Consumers | None = None,
+    wired: _Wired, scoring: Scoring, facts: _Facts | None = None
 ) -> AsyncIterator[None]:
     """Tell what the standings are, at once or when the lease is free; ends cleanly."""
-    lease = _lease(own)
-    speak = partial(_speak, own, store, scoring, health, consumers)
+    lease = _lease(wired)
+    speak = partial(_speak, wired, scoring, facts)
     speaks = lease is None or await lease.take()
     if speaks:
         await scoring.settle()
         speak()
     settle()
     if lease is not None:
-        folding = None if consumers is None else consumers.folding
-        health.watch(
-            "lease", lease.keep() if speaks else _succeed(lease, scoring, folding, speak)
-        )
+        keep = lease.keep() if speaks else _succeed(lease, scoring, facts, speak)
+        wired.health.watch("lease", keep)
     try:
         yield
     finally:
-        await health.stop()
+        await wired.health.stop()
         if lease is not None:
             await lease.release()
 
 
-def _lease(own: Resources) -> Lease | None:
+def _lease(wired: _Wired) -> Lease | None:
     """What several workers agree by; None when there is one."""
-    settings = ScoringSettings.model_validate(own.settings.model_dump())
-    if not settings.lease_seconds:
-        return None
-    marks = mongo.database(own.client, settings, "scoring")["marks"]
-    return Lease(marks, settings.lease_seconds)
+    seconds = wired.settings.lease_seconds
+    return Lease(wired.store.marks, seconds) if seconds else None
 
 
-def _speak(
-    own: Resources,
-    store: ScoringStore,
-    scoring: Scoring,
-    health: Health,
-    consumers: _Consumers | None,
-) -> None:
+def _speak(wired: _Wired, scoring: Scoring, facts: _Facts | None) -> None:
     """Do from now on what only one worker may do."""
+    own = wired.own
     closings = Closings(mongo.database(own.client, own.settings, "scoring")["closings"])
-    freezer = Freezer(closings, own.journal, own.clock, own.settings)
     loops = {
-        "close periods": freezer.keep(),
+        "close periods": Freezer(closings, own.journal, own.clock, own.settings).keep(),
         "tell the board": scoring.tell_board(),
         "heartbeat": scoring.heartbeat(),
         "store rows": scoring.store_rows(),
         "ledger": scoring.write_ledger(),
-        "clock": tick(scoring, store),
-        "chain over the journal": Sealer(own.journal, store.seals, own.clock).run(),
+        "clock": tick(scoring, wired.store),
+        "chain over the journal": Sealer(own.journal, wired.store.seals, own.clock).run(),
     }
-    if consumers is not None:
-        loops["store facts"] = consumers.store_facts()
+    if facts is not None:
+        loops["store facts"] = facts.store()
     for name, loop in loops.items():
-        health.watch(name, loop)
+        wired.health.watch(name, loop)
 
 
 async def _succeed(
-    lease: Lease, scoring: Scoring, folding: Folding | None, speak: Callable[[], None]
+    lease: Lease, scoring: Scoring, facts: _Facts | None, speak: Callable[[], None]
 ) -> None:
     """Stand by until the worker that speaks is silent for too long; then speak in its place, for ever."""
     log.info("standing by")
     async with asyncio.TaskGroup() as group:  # what fails here ends the process, loudly
         beside = [group.create_task(scoring.follow())]
-        if folding is not None:
-            beside.append(group.create_task(folding.forget_stored()))
+        if facts is not None:
+            beside.append(group.create_task(facts.folding.forget_stored()))
         await lease.wait()
         for task in beside:
             task.cancel()
@@ -278,15 +267,14 @@ async def _succeed(
 
 
 async def fold_of_next_start(own: Resources) -> Fold:
-    """What a worker that started now would have in memory: stored facts, and what the journal has since."""
+    """What a worker of all facts that started now would have in memory."""
     settings = ScoringSettings.model_validate(own.settings.model_dump())
     store = ScoringStore(mongo.database(own.client, settings, "scoring"))
+    wired = _Wired(own, store, settings, Health())
     fold = Fold(own.clock.today())
-    scoring = Scoring(store, own.journal, own.redis, own.clock, settings, fold)
-    consumers = _consumers(own, store, fold, settings, scoring)
-    await consumers.plans.catch_up()
-    consumers.events.start_from(await consumers.folding.load())
-    await consumers.events.catch_up()
+    facts = _facts(wired, fold, wired.scoring(fold))
+    await facts.load()
+    await facts.events.catch_up()
     return fold
 
 

@@ -6,11 +6,10 @@ from collections.abc import Callable
 import msgspec
 from prometheus_client import Counter
 from pymongo.errors import PyMongoError
-from redis.exceptions import RedisError
-from redis.typing import EncodableT, FieldT
 
 from contracts.streams import BOARD, STANDING
 from services.runtime import tracing
+from services.runtime.announcing import Announcer
 from services.runtime.broker import Client
 from services.runtime.clock import (
     Clock,
@@ -20,6 +19,7 @@ from services.runtime.clock import (
 from services.runtime.journal import Journal, JournalUnavailableError
 from services.runtime.logging import get_logger
 from services.runtime.mongo import Document
+from services.scoring.behind import Behind
 from services.scoring.domain.fold import Boards, PlanKey
 from services.scoring.domain.standings import UnitRow
 from services.scoring.ledger import Ledger
@@ -30,9 +30,6 @@ log = get_logger(__name__)
 
 MOVES = Counter("scoring_board_moves", "Times the board was told of changed rows.")
 
-BUS_PAUSE_SECONDS = 2
-"""After a failure the bus is left alone for so long, so that a hanging one holds nobody up."""
-ROWS_A_WRITE = 100
 REFRESH_PAUSE_SECONDS = 0.001
 """Between two moves of the board; what comes meanwhile goes into the next one."""
 FOLLOW_PAUSE_SECONDS = 0.1
@@ -68,12 +65,6 @@ def row_document(plan: PlanKey, row: UnitRow, position: int) -> Document:
     }
 
 
-def _entry(message: bytes) -> dict[FieldT, EncodableT]:
-    """A move of the board as the bus carries it, with what it came of, where that is traced."""
-    traces = tracing.carried()
-    return {"body": message, "traces": " ".join(traces)} if traces else {"body": message}
-
-
 class Scoring:
     """The standings of one worker, and everything that follows from them."""
 
@@ -91,15 +82,14 @@ class Scoring:
         """Why nothing may be told just now, because it would be half of the truth; None: all is here."""
         self._store = store
         self._journal = journal
-        self._redis = redis
+        self._bus = Announcer(redis, journal.stream(BOARD.name, 0))
         self._clock = clock
         self._settings = settings
         self._position = wall_milliseconds() * 1_000
         self._moved = asyncio.Event()
         self._oldest_ms = 0
-        self._stale_rows: dict[str, Document] = {}
+        self._rows = Behind(store.write_standings)
         self._ledger = Ledger()
-        self._bus_away_until = 0.0
         self._causes_of_move = tracing.Causes()
         self._causes_of_ledger = tracing.Causes()
 
@@ -130,8 +120,8 @@ class Scoring:
         self._moved.set()
         while self._moved.is_set():
             self._moved.clear()
-            await self._send(self._move())
-        await self._store_rows()
+            await self._bus.send(self._move())
+        await self._rows.store()
 
     async def _stored_rows(self) -> list[Document]:
         """The rows as they were last stored; what is told from now on has later positions than they."""
@@ -170,10 +160,10 @@ class Scoring:
                 if not same and self.boards.judges(key, row.period):
                     changed.append(document | {"position": self._position})
                     self._ledger.note(key, [row])
-        self._stale_rows |= {row["_id"]: row for row in changed}
+        self._rows.put(changed)
         for at in range(0, len(changed), self._settings.refresh_rows):
             some = changed[at : at + self._settings.refresh_rows]
-            await self._send(self._message(some, 0))
+            await self._bus.send(self._message(some, 0))
         self._moved.set()
 
     async def tell_board(self) -> None:
@@ -189,7 +179,7 @@ class Scoring:
             with tracing.follow("scoring.tell_board", self._causes_of_move.take()):
                 move = self._move()
                 spent = monotonic_seconds() - started
-                await self._send(move)
+                await self._bus.send(move)
             await asyncio.sleep(max(REFRESH_PAUSE_SECONDS, spent * (1 - share) / share))
 
     def _move(self) -> bytes:
@@ -204,9 +194,7 @@ class Scoring:
             rows.extend(row_document(key, row, self._position + 1) for row in moved)
             self._ledger.note(key, moved)
         self._position += bool(rows)
-        for row in rows:
-            self._stale_rows.pop(row["_id"], None)  # stored in the order of their positions
-            self._stale_rows[row["_id"]] = row
+        self._rows.put(rows)
         if self._moved.is_set():
             self._oldest_ms = min(oldest, self._oldest_ms) if self._oldest_ms else oldest
         MOVES.inc()
@@ -223,20 +211,6 @@ class Scoring:
             }
         )
 
-    async def _send(self, message: bytes) -> None:
-        if monotonic_seconds() < self._bus_away_until:
-            return
-        try:
-            await self._redis.xadd(
-                self._journal.stream(BOARD.name, 0),
-                _entry(message),
-                maxlen=1_000,
-                approximate=True,
-            )
-        except (RedisError, OSError):
-            # The rows are stored every second; the board finds them there.
-            self._bus_away_until = monotonic_seconds() + BUS_PAUSE_SECONDS
-
     async def heartbeat(self) -> None:
         """Tell the board each second that scoring lives, on the bus and in the store."""
         while True:
@@ -249,36 +223,21 @@ class Scoring:
                     at=self._clock.now(),
                     wall_ms=wall_milliseconds(),
                     position=self._position,
-                    stored=self._stored_position(),
+                    stored=self._rows.stored_before(self._position),
                 )
             except PyMongoError as failure:
                 log.warning("heartbeat not stored", error=str(failure)[:120])
-            await self._send(self._message([], 0))
+            await self._bus.send(self._message([], 0))
             await asyncio.sleep(1)
-
-    def _stored_position(self) -> int:
-        """Every row of a move up to this one is stored, as it was or newer."""
-        waiting = (row["position"] for row in self._stale_rows.values())
-        return min(waiting, default=self._position + 1) - 1
 
     async def store_rows(self) -> None:
         """Store the rows that moved, each second, in small portions."""
         while True:
             await asyncio.sleep(1)
             try:
-                await self._store_rows()
+                await self._rows.store()
             except PyMongoError as failure:
                 log.warning("rows not stored", error=str(failure)[:120])
-
-    async def _store_rows(self) -> None:
-        while self._stale_rows:
-            some = dict(list(self._stale_rows.items())[:ROWS_A_WRITE])
-            started = monotonic_seconds()
-            await self._store.write_standings(list(some.values()))
-            for key, row in some.items():
-                if self._stale_rows.get(key) is row:
-                    del self._stale_rows[key]
-            await asyncio.sleep(monotonic_seconds() - started)
 
     async def write_ledger(self) -> None:
         """Append the changes of the last second to the ledger."""

@@ -9,23 +9,22 @@ from collections.abc import Callable, Sequence
 import msgspec
 from prometheus_client import Counter, Gauge
 from pymongo.errors import PyMongoError
-from redis.exceptions import RedisError
-from redis.typing import EncodableT, FieldT
 
 from contracts.streams import SUBTOTAL
 from contracts.subtotals import Subtotal
 from contracts.wire import subtotal, subtotals_told
 from services.runtime import tracing
+from services.runtime.announcing import Announcer
 from services.runtime.broker import Client, Entry
 from services.runtime.clock import Clock, monotonic_seconds, wall_milliseconds
 from services.runtime.consuming import FULL_LISTING_EVERY, SHORT_MARGIN_MILLISECONDS
 from services.runtime.journal import Journal
 from services.runtime.logging import get_logger
-from services.runtime.mongo import Document
+from services.scoring.behind import Behind
 from services.scoring.domain.fold import Fold, Sums
 from services.scoring.domain.slicing import Slice
 from services.scoring.settings import ScoringSettings
-from services.scoring.store import FACTS_MARK, ScoringStore, slice_mark, subtotal_key
+from services.scoring.store import FACTS_MARK, ScoringStore, slice_mark, subtotal_document
 
 log = get_logger(__name__)
 
@@ -35,13 +34,9 @@ SLICE_SILENT = Gauge(
     "scoring_slice_silent_seconds", "Since the slice gave its last sign of life.", ["slice"]
 )
 
-BUS_PAUSE_SECONDS = 2
-"""After a failure the bus is left alone for so long."""
 TELL_PAUSE_SECONDS = 0.001
 """Between two messages; what moves meanwhile goes into the next one."""
 SUBTOTALS_A_MESSAGE = 400
-SUBTOTALS_A_WRITE = 100
-MESSAGES_KEPT = 1_000
 LIFE_SECONDS = 1
 TICK_SECONDS = 0.2
 SILENT_SECONDS = 3.0
@@ -62,8 +57,7 @@ class Telling:
         fold: Fold,
     ) -> None:
         self._store = store
-        self._journal = journal
-        self._redis = redis
+        self._bus = Announcer(redis, journal.stream(SUBTOTAL.name, 0))
         self._clock = clock
         self._settings = settings
         self._fold = fold
@@ -71,8 +65,7 @@ class Telling:
         self._moved = asyncio.Event()
         self._oldest_ms = 0
         self._causes = tracing.Causes()
-        self._unstored: dict[str, Document] = {}
-        self._bus_away_until = 0.0
+        self._subtotals = Behind(store.write_subtotals)
 
     def note(self, made_at_ms: int) -> None:
         """Counters moved because of what was accepted at that real millisecond."""
@@ -81,15 +74,14 @@ class Telling:
         self._moved.set()
 
     def plan_published(self) -> None:
-        """Another plan version counts too: all of it is told."""
-        self._fold.mark_places([])
+        """Another plan version counts too."""
         self._moved.set()
 
     async def settle(self) -> None:
         """After the catch-up: tell everything, also of what is not here any more; returns when it is stored."""
-        self._fold.mark_places(await self._store.places_told(self._fold.slice))
+        self._fold.mark(await self._store.places_told(self._fold.slice))
         await self._tell()
-        await self._store_all()
+        await self._subtotals.store()
 
     async def tell(self) -> None:
         """Tell what moved, for ever; never more than a share of the time."""
@@ -110,21 +102,14 @@ class Telling:
         for at in range(0, len(moved), SUBTOTALS_A_MESSAGE):
             some = moved[at : at + SUBTOTALS_A_MESSAGE]
             self._position = max(self._position + 1, wall_milliseconds() * 1_000)
-            for told in some:
-                key = subtotal_key(mine, (told.plan, told.version), (told.unit, told.month))
-                self._unstored[key] = {
-                    "slices": mine.of,
-                    "slice": mine.number,
-                    "position": self._position,
-                    "body": _encode(told),
-                }
+            self._subtotals.put(
+                subtotal_document(mine, told, self._position, _encode(told)) for told in some
+            )
             TOLD.inc(len(some))
             await self._send(some, oldest)
             await asyncio.sleep(0)
 
     async def _send(self, some: Sequence[Subtotal], oldest_ms: int) -> None:
-        if monotonic_seconds() < self._bus_away_until:
-            return
         message = {
             "type": "subtotals.told",
             "slice": self._fold.slice.number,
@@ -133,25 +118,13 @@ class Telling:
             "accepted_at_ms": oldest_ms,
             "subtotals": some,
         }
-        entry: dict[FieldT, EncodableT] = {"body": _encode(message)}
-        if traces := tracing.carried():
-            entry["traces"] = " ".join(traces)
-        try:
-            await self._redis.xadd(
-                self._journal.stream(SUBTOTAL.name, 0),
-                entry,
-                maxlen=MESSAGES_KEPT,
-                approximate=True,
-            )
-        except (RedisError, OSError):
-            # The subtotals are stored every second; the sum finds them there.
-            self._bus_away_until = monotonic_seconds() + BUS_PAUSE_SECONDS
+        await self._bus.send(_encode(message))
 
     async def store(self) -> None:
         """Store what was told, each second; the mark says that nothing told before it is missing."""
         while True:
             try:
-                await self._store_all()
+                await self._subtotals.store()
                 await self._store.write_mark(
                     slice_mark(self._fold.slice), wall_ms=wall_milliseconds()
                 )
@@ -164,16 +137,6 @@ class Telling:
         while True:
             await self._send([], 0)
             await asyncio.sleep(LIFE_SECONDS)
-
-    async def _store_all(self) -> None:
-        while self._unstored:
-            some = dict(list(self._unstored.items())[:SUBTOTALS_A_WRITE])
-            started = monotonic_seconds()
-            await self._store.write_subtotals(some)
-            for key, one in some.items():
-                if self._unstored.get(key) is one:
-                    del self._unstored[key]
-            await asyncio.sleep(monotonic_seconds() - started)
 
     async def pass_days(self) -> None:
         """Fold the clock, for ever."""

@@ -8,6 +8,7 @@ from typing import Any
 from pymongo import ASCENDING, ReplaceOne
 from pymongo.errors import CollectionInvalid
 
+from contracts.subtotals import Subtotal
 from contracts.wire import spread
 from services.runtime.clock import wall_milliseconds
 from services.runtime.mongo import Collection, Database, Document, write_all
@@ -83,13 +84,7 @@ class ScoringStore:
 
     async def write_standings(self, rows: list[Document]) -> None:
         """Store rows of the board as they stand; never over those of a later position."""
-        writes = [
-            ReplaceOne(
-                {"_id": row["_id"], "position": {"$lt": row["position"]}}, row, upsert=True
-            )
-            for row in rows
-        ]
-        await write_all(self.standings, writes)
+        await write_all(self.standings, _newer(rows))
 
     async def standings_since(self, position: int) -> list[Document]:
         """Rows that moved after a position."""
@@ -107,18 +102,10 @@ class ScoringStore:
         while found := await cursor.to_list(ROWS_A_READ):
             yield found
 
-    async def write_subtotals(self, told: Mapping[str, Document]) -> None:
-        """Store what a slice tells: key -> document; never over that of a later position."""
+    async def write_subtotals(self, told: Iterable[Document]) -> None:
+        """Store what a slice tells; never over that of a later position."""
         now = wall_milliseconds()
-        writes = [
-            ReplaceOne(
-                {"_id": key, "position": {"$lt": one["position"]}},
-                one | {"stored_ms": now},
-                upsert=True,
-            )
-            for key, one in told.items()
-        ]
-        await write_all(self.subtotals, writes)
+        await write_all(self.subtotals, _newer(one | {"stored_ms": now} for one in told))
 
     async def subtotals_since(self, slices: int, stored_ms: int) -> AsyncIterator[Document]:
         """What all slices of a division tell that was stored at a real millisecond or later."""
@@ -154,9 +141,15 @@ def slice_mark(of: Slice) -> str:
     return f"slice {of}"
 
 
-def subtotal_key(of: Slice, plan: tuple[str, int], place: tuple[str, str]) -> str:
-    """The key of a stored subtotal."""
-    return f"{_prefix(of)}{plan[0]}|{plan[1]}|{place[0]}|{place[1]}"
+def subtotal_document(of: Slice, told: Subtotal, position: int, body: bytes) -> Document:
+    """A subtotal as it is stored."""
+    return {
+        "_id": f"{_prefix(of)}{told.plan}|{told.version}|{told.unit}|{told.month}",
+        "slices": of.of,
+        "slice": of.number,
+        "position": position,
+        "body": body,
+    }
 
 
 def _prefix(of: Slice) -> str:
@@ -166,6 +159,14 @@ def _prefix(of: Slice) -> str:
 def _place_of(key: str) -> tuple[tuple[str, int], tuple[str, str]]:
     _, plan, version, unit, month = key.split("|")
     return (plan, int(version)), (unit, month)
+
+
+def _newer(documents: Iterable[Document]) -> list[ReplaceOne[Document]]:
+    """Each in the place of its former one, unless that has a later position."""
+    return [
+        ReplaceOne({"_id": one["_id"], "position": {"$lt": one["position"]}}, one, upsert=True)
+        for one in documents
+    ]
 
 
 def _fact_write(key: str, fact: Fact, line: bytes) -> ReplaceOne[Document]:

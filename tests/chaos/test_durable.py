@@ -38,7 +38,7 @@ async def write(store: ScoringStore, number: int) -> None:
     await store.write_facts({fact_id(event): (fact, line)})
     row: Document = {"_id": f"row {number}", "position": 1}
     await store.write_standings([row])
-    await store.write_subtotals({f"subtotal {number}": {"slices": 1, "position": 1}})
+    await store.write_subtotals([row | {"_id": f"subtotal {number}"}])
 
 
 async def count(store: ScoringStore) -> tuple[int, ...]:

@@ -131,7 +131,6 @@ def test_a_plan_published_later_is_summed_like_one_that_was_there(
         for message in slice_.tell():
             message.to(sums)
         slice_.fold.publish(newer)
-        slice_.fold.mark_places([])
         for message in slice_.tell():
             message.to(sums)
     assert board(sums) == board(whole)
@@ -148,9 +147,7 @@ def test_a_fact_that_left_while_its_slice_was_away_leaves_the_sum() -> None:
     again._position = 7
     again.fold.apply(line(dossier(unit=second, version=2)))
     stored = msgspec.json.decode(was.body)
-    again.fold.mark_places(
-        [((stored["plan"], stored["version"]), (stored["unit"], stored["month"]))]
-    )
+    again.fold.mark([((stored["plan"], stored["version"]), (stored["unit"], stored["month"]))])
     for message in again.tell():
         message.to(sums)
     assert board(sums) == rebuilt([line(dossier(unit=second, version=2))])

@@ -120,14 +120,12 @@ class Fold(Boards):
             for place in tally.moved():
                 yield key, subtotal_of(tally, place, tally.causes.pop(place[0], None))
 
-    def mark_places(self, also: Iterable[tuple[PlanKey, Place]]) -> None:
-        """Let everything that was ever counted move, here or as far as others know."""
+    def mark(self, places: Iterable[tuple[PlanKey, Place]]) -> None:
+        """Let these be among what moved: others know something of them that may be no more."""
         known = dict(zip(self.standings, self._tallies, strict=True))
-        for tally in self._tallies:
-            tally.mark(tally.places())
-        for key, place in also:
+        for key, place in places:
             if key in known:
-                known[key].mark([place])
+                known[key].mark(place)
 
 
 class Sums(Boards):

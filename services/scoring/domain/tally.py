@@ -121,15 +121,11 @@ class Tally(Counters):
         self.dirty_units.clear()
         return found
 
-    def mark(self, places: Iterable[Place]) -> None:
-        """Let these places be among those that moved."""
-        self._moved.update(p for p in places if p[0] in self._bloc and p[1] in self._spread)
-
-    def places(self) -> set[Place]:
-        """Where any fact has been counted."""
-        late = {(unit, month) for _, unit, month in self._late}
-        lifted = {(unit, month) for unit, month, _ in self.lifted}
-        return self.cells.keys() | self.reports.keys() | late | lifted
+    def mark(self, place: Place) -> None:
+        """Let it be among those that moved, if the plan knows it."""
+        unit, month = place
+        if unit in self._bloc and month in self._spread:
+            self._moved.add(place)
 
     def _report(self, key: str, unit: str, month: str, received: date, sign: int) -> None:
         reports = self.reports.setdefault((unit, month), {})
