@@ -9,9 +9,6 @@ from typing import Any
 PATIENCE_SECONDS = 60
 """For a machine that is slow or busy; what is waited for mostly takes a fraction of a second."""
 
-TRIES = 3
-"""Of a promise in seconds: a busy machine breaks it once, what is too slow breaks it every time."""
-
 
 def wait_until(
     true: Callable[[], object],
