@@ -46,7 +46,7 @@ from services.runtime.keys import Keys, PublicKeys
 from services.runtime.logging import configure, get_logger
 from services.runtime.process import serve, settle
 from services.runtime.resources import Resources, resources
-from services.runtime.settings import Settings
+from services.runtime.settings import Settings, from_environment
 from services.runtime.web.compression import compressed
 from services.runtime.web.headers import SafeHeaders, add_missing
 from services.runtime.web.navigation import Navigation, NavLink
@@ -273,7 +273,7 @@ def _operations(app: FastAPI, health: Health) -> None:
 
 def main() -> None:
     """Run the web process until it is told to stop."""
-    settings = Settings()
+    settings = from_environment(Settings)
     configure(settings.log_level, "web")
     tracing.configure(settings, "web")
     serve(create_app(settings), settings)

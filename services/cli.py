@@ -137,15 +137,11 @@ def _said(error: Exception) -> str | None:
     """What somebody can act on; None: nobody expected it."""
     from pydantic import ValidationError  # noqa: PLC0415
 
+    from services.runtime.settings import faults_of  # noqa: PLC0415
+
     if isinstance(error, ValidationError) and error.title.endswith("Settings"):
-        return "; ".join(_of_setting(fault["loc"][0], fault["msg"]) for fault in error.errors())
+        return faults_of(error)
     return str(error) if isinstance(error, _expected()) else None
-
-
-def _of_setting(field: int | str, message: str) -> str:
-    name = str(field)
-    variable = name if name.isupper() else f"THIDUA_{name.upper()}"
-    return f"{variable}: {message.removeprefix('Value error, ')}"
 
 
 def _expected() -> tuple[type[Exception], ...]:
@@ -247,6 +243,7 @@ class _System:
             ),
             "THIDUA_PUBLIC_URL": _public_url(self._port),
             "THIDUA_SCORING_SHARDS": str(shards),
+            "THIDUA_SCORING_SLICE": "",
             **_clock_variables(clock),
         }
         web = {**shared, "THIDUA_PORT": str(self._port)}

@@ -27,6 +27,7 @@ from services.runtime.health import Health
 from services.runtime.logging import get_logger
 from services.runtime.process import settle
 from services.runtime.resources import Resources, resources
+from services.runtime.settings import from_environment
 from services.runtime.web.site import Site
 from services.runtime.working import run_worker
 
@@ -183,7 +184,7 @@ class NotifierWeb:
 
 def main() -> None:
     """Run one worker until it is told to stop."""
-    settings = NotifierSettings()
+    settings = from_environment(NotifierSettings)
     os.nice(NICE)
     run_worker("notifier", settings, lambda health: worker(settings, health))
 

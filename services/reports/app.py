@@ -15,7 +15,7 @@ from services.runtime.health import Health
 from services.runtime.logging import get_logger
 from services.runtime.process import settle
 from services.runtime.resources import Resources, resources
-from services.runtime.settings import Settings
+from services.runtime.settings import Settings, from_environment
 from services.runtime.working import run_worker
 
 log = get_logger(__name__)
@@ -61,7 +61,7 @@ async def worker(settings: Settings, health: Health) -> AsyncIterator[Builder]:
 
 def main() -> None:
     """Run one worker until it is told to stop."""
-    settings = ReportsSettings()
+    settings = from_environment(ReportsSettings)
     run_worker("reports", settings, lambda health: worker(settings, health))
 
 

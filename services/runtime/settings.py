@@ -1,12 +1,20 @@
 """What a process is told from outside: addresses, clock, keys. Read once, in an `app.py` or the CLI."""
 
 import json
+import sys
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
-from pydantic import AliasChoices, AwareDatetime, Field, SecretStr, field_validator
+from pydantic import (
+    AliasChoices,
+    AwareDatetime,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -15,6 +23,29 @@ from pydantic_settings import (
 )
 
 from services.runtime.redis_address import RedisAddress
+
+Kind = TypeVar("Kind", bound=BaseSettings)
+
+
+def faults_of(error: ValidationError) -> str:
+    """What is wrong with which variable, in a sentence that holds no value."""
+    return "; ".join(_of_setting(fault["loc"][0], fault["msg"]) for fault in error.errors())
+
+
+def _of_setting(field: int | str, message: str) -> str:
+    name = str(field)
+    variable = name if name.isupper() else f"THIDUA_{name.upper()}"
+    return f"{variable}: {message.removeprefix('Value error, ')}"
+
+
+def from_environment(kind: type[Kind]) -> Kind:
+    """The settings of a process that begins; wrong ones end it with a sentence."""
+    try:
+        return kind()
+    except ValidationError as error:
+        sys.exit(f"thidua: {faults_of(error)}")
+    except OSError as error:  # of a file that a variable names
+        sys.exit(f"thidua: {error}")
 
 
 class _Files(EnvSettingsSource):

@@ -16,6 +16,7 @@ from services.runtime.health import Health
 from services.runtime.logging import get_logger
 from services.runtime.process import settle
 from services.runtime.resources import Resources, resources
+from services.runtime.settings import from_environment
 from services.runtime.working import run_worker
 from services.scoring.application import Scoring
 from services.scoring.domain.fold import Boards, Fold, Sums
@@ -280,7 +281,7 @@ async def fold_of_next_start(own: Resources) -> Fold:
 
 def main() -> None:
     """Run one worker until it is told to stop."""
-    settings = ScoringSettings()
+    settings = from_environment(ScoringSettings)
     run_worker("scoring", settings, lambda health: work(settings, health))
 
 

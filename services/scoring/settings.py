@@ -1,9 +1,8 @@
 """What the scoring service is told from outside, beside the shared settings."""
 
 from pathlib import Path
-from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from services.runtime.settings import Settings
 
@@ -28,13 +27,15 @@ class ScoringSettings(Settings):
     scoring_slice: int | None = Field(None, ge=0)
     """Which slice this worker folds, counted from 0; unset: it sums what all slices tell."""
 
-    @model_validator(mode="after")
-    def _slice_is_one_of_them(self) -> Self:
-        if self.scoring_slice is not None and not 1 < self.scoring_slices > self.scoring_slice:
+    @field_validator("scoring_slice")
+    @classmethod
+    def _is_one_of_the_slices(cls, number: int | None, told: ValidationInfo) -> int | None:
+        slices = told.data.get("scoring_slices", 1)
+        if number is not None and not 1 < slices > number:
             raise ValueError(
-                f"scoring_slice {self.scoring_slice}: scoring_slices must be at least 2 and greater"
+                f"there is no slice {number} where THIDUA_SCORING_SLICES is {slices}"
             )
-        return self
+        return number
 
 
 class BoardSettings(Settings):

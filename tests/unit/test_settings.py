@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from services import cli
-from services.runtime.settings import Settings
+from services.runtime.settings import Settings, from_environment
+from services.scoring.settings import ScoringSettings
 
 
 def test_a_file_holds_the_value_and_the_variable_itself_goes_before_it(
@@ -41,6 +42,7 @@ def test_a_file_that_is_not_there_is_named(
             "THIDUA_SCORING_SHARDS: Input should be a valid integer",
         ),
         ("REDIS_URL", "redis+cluster://:secret@a/0", "expected nothing after the last '/'"),
+        ("THIDUA_SCORING_SLICE", "3", "THIDUA_SCORING_SLICE: there is no slice 3 where"),
     ],
 )
 def test_a_wrong_setting_ends_a_command_with_a_sentence(
@@ -60,3 +62,24 @@ def test_a_wrong_setting_ends_a_command_with_a_sentence(
     assert said in error
     assert error.startswith("thidua: ")
     assert "secret" not in error
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("THIDUA_SCORING_SLICE", "0", "THIDUA_SCORING_SLICE: there is no slice 0 where"),
+        ("REDIS_URL", "redis+cluster://:secret@a/0", "REDIS_URL: "),
+        ("THIDUA_MONGO_URL_FILE", "/no/such/file", "/no/such/file"),
+    ],
+)
+def test_a_wrong_setting_ends_a_process_with_a_sentence(
+    name: str, value: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert from_environment(ScoringSettings).scoring_slice is None
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit) as ended:
+        from_environment(ScoringSettings)
+    sentence = str(ended.value.code)
+    assert sentence.startswith("thidua: ")
+    assert said in sentence
+    assert "secret" not in sentence
