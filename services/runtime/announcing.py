@@ -1,10 +1,9 @@
 """Telling on the bus what the store keeps too: at once where the bus is there; where it is away nobody waits for it."""
 
-from redis.exceptions import RedisError
 from redis.typing import EncodableT, FieldT
 
 from services.runtime import tracing
-from services.runtime.broker import Client
+from services.runtime.broker import AWAY, Client
 from services.runtime.clock import monotonic_seconds
 
 PAUSE_SECONDS = 2
@@ -29,5 +28,5 @@ class Announcer:
             entry["traces"] = " ".join(traces)
         try:
             await self._redis.xadd(self._stream, entry, maxlen=MESSAGES_KEPT, approximate=True)
-        except (RedisError, OSError):
+        except AWAY:
             self._away_until = monotonic_seconds() + PAUSE_SECONDS

@@ -5,12 +5,13 @@ from typing import Any
 
 from faststream.message import StreamMessage
 from faststream.redis import RedisBroker, RedisClusterBroker, RedisSentinelBroker, StreamSub
+from redis._parsers.commands import AsyncCommandsParser
 from redis.asyncio import Redis
 from redis.asyncio.cluster import ClusterNode, RedisCluster
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import RedisClusterException, RedisError
 
 from services.runtime.redis_address import Mode, RedisAddress
 from services.runtime.settings import Settings
@@ -20,6 +21,8 @@ Client = Redis | RedisCluster
 Entry = Mapping[bytes, bytes]
 """The fields of one stream entry, as they came."""
 HandleEntries = Callable[[list[Entry]], Awaitable[None]]
+AWAY = (RedisError, RedisClusterException, OSError)
+"""What a client raises when the bus cannot be had now; what a Cluster raises is not always a `RedisError`."""
 _BLOCK_MILLISECONDS = 1_000
 _ENTRIES_A_READ = 64
 
@@ -67,6 +70,28 @@ def broker(settings: Settings) -> RedisBroker:
             )
 
 
+class _KnownKeys(AsyncCommandsParser):
+    """Which key an XREAD reads; the client would ask one member for it, the same for ever, also a dead one."""
+
+    async def get_keys(self, *args: Any) -> Any:  # noqa: ANN401 - redis-py's
+        if args[0] != "XREAD":
+            return await super().get_keys(*args)
+        keys_and_ids = args[args.index(b"STREAMS") + 1 :]
+        return keys_and_ids[: len(keys_and_ids) // 2]
+
+
+async def start(streams: RedisBroker) -> None:
+    """Connect and start to read.
+
+    Raises:
+        Exception: whatever the client raises when the bus cannot be had now.
+    """
+    client: Any = await streams.connect()
+    if isinstance(client, RedisCluster) and type(client.commands_parser) is not _KnownKeys:
+        client.commands_parser = _KnownKeys()
+    await streams.start()
+
+
 async def _parse(raw: Any) -> StreamMessage[Any]:  # noqa: ANN401 - FastStream's raw batch
     return StreamMessage(raw_message=raw, body=b"")
 
@@ -99,6 +124,6 @@ async def start_at_newest(redis: Client, stream: str, subscriber: Any) -> None: 
     """Fix the place from which a subscriber reads, so that nothing slips between two reads at `$`."""
     try:
         newest = await redis.xrevrange(stream, count=1)
-    except RedisError:
+    except AWAY:
         return
     subscriber.last_id = newest[0][0].decode() if newest else "0-0"  # type: ignore[union-attr]

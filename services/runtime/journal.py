@@ -12,10 +12,9 @@ from datetime import datetime
 from typing import NamedTuple
 
 from pymongo.errors import PyMongoError
-from redis.exceptions import RedisError
 
 from services.runtime import metrics, tracing
-from services.runtime.broker import Client
+from services.runtime.broker import AWAY, Client
 from services.runtime.clock import Clock, wall_milliseconds
 from services.runtime.logging import get_logger
 from services.runtime.mongo import Collection, Database, Document
@@ -292,7 +291,7 @@ class Journal:
                             approximate=True,
                         )
                     await pipeline.execute()
-            except (RedisError, OSError) as failure:
+            except AWAY as failure:
                 metrics.UNANNOUNCED.labels(packs[0].topic).inc(len(packs))
                 log.warning("bus unreachable, the journal carries on", error=str(failure)[:120])
 

@@ -51,7 +51,7 @@ class Resources:
 
     async def _try_start(self) -> bool:
         try:
-            await asyncio.wait_for(self.streams.start(), START_SECONDS)
+            await asyncio.wait_for(bus.start(self.streams), START_SECONDS)
         except Exception:  # noqa: BLE001 - FastStream raises whatever its client raises
             return False
         return True

@@ -1,18 +1,22 @@
 """Installations of several members: the primaries of both databases die under load; nothing is lost, nobody helps."""
 
 import asyncio
+import contextlib
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
+from services.runtime import broker as bus
 from services.runtime.datafolder import free_port, running
+from services.runtime.settings import Settings
 from tests.support import members
 from tests.support.members import Members
 from tests.support.system import Sender, System, ends_right, events_of, sending
-from tests.support.waiting import wait_until
+from tests.support.waiting import until, wait_until
 
 EVENTS = 4_000
 TRIES = 20
@@ -75,3 +79,38 @@ async def test_the_primaries_die_under_load_and_the_end_equals_the_oracle(
             await the_bus_carries_again(system)
         finally:
             system.end()
+
+
+async def test_a_reader_that_was_busy_while_a_member_died_reads_on(tmp_path: Path) -> None:
+    with members.members(tmp_path) as servers:
+        settings = Settings(redis_url=members.redis_cluster(servers))
+        streams, redis = bus.broker(settings), bus.connect(settings)
+        busy, free, came = asyncio.Event(), asyncio.Event(), asyncio.Queue[bytes]()
+
+        async def handle(entries: list[bus.Entry]) -> None:
+            busy.set()
+            await free.wait()
+            for entry in entries:
+                came.put_nowait(entry[b"body"])
+
+        async def tell(body: str) -> bool:
+            with contextlib.suppress(*bus.AWAY):
+                await redis.xadd(STREAM, {"body": body})
+                return True
+            return False
+
+        subscriber = bus.read_stream(streams, STREAM, handle)
+        await bus.start_at_newest(redis, STREAM, subscriber)
+        try:
+            await bus.start(streams)
+            assert await tell("before")
+            await asyncio.wait_for(busy.wait(), 10)
+            client: Any = await streams.connect()
+            servers.kill(client.get_default_node().port)
+            free.set()
+            assert await asyncio.wait_for(came.get(), 10) == b"before"
+            await until(lambda: tell("after"), RECOVERY_SECONDS)
+            assert await asyncio.wait_for(came.get(), 20) == b"after"
+        finally:
+            await asyncio.wait_for(streams.stop(), 10)
+            await redis.aclose()

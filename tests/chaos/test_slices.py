@@ -30,7 +30,7 @@ def scorers(system: System) -> dict[str, int]:
     found = {}
     for pid in system.pids("scoring"):
         told = psutil.Process(pid).environ()
-        found[told.get("THIDUA_SCORING_SLICE", "sum")] = pid
+        found[told.get("THIDUA_SCORING_SLICE") or "sum"] = pid
     return found
 
 

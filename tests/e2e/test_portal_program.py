@@ -103,7 +103,7 @@ def test_a_name_that_an_operator_explains_lets_the_waiting_dossiers_count(
     names.write_text(known.replace("UBND xã Tân Bình", "Ủy ban Tân Bình"), "utf-8")
     made = command("alias", "import", str(names), "--data", str(program.data))
     assert made.returncode == 0, made.stderr
-    wait_until(lambda: counted(program, "31399") == [1, 1])
+    wait_until(lambda: counted(program, "31399") == [1, 1], why=program.tail)
     assert CODE in client.post(NATIONAL, json=json.loads(CURL[0])).text
     assert counted(program, "31399") == [1, 1]
 
@@ -186,7 +186,10 @@ def test_the_commands_of_the_document_do_what_it_says(
             timeout=60,
             check=True,
         )
-        assert json.loads(done.stdout) == json.loads(elsewhere(json.dumps(promised))), commands
+        assert json.loads(done.stdout) == json.loads(elsewhere(json.dumps(promised))), (
+            commands,
+            program.tail(),
+        )
 
 
 def elsewhere(text: str) -> str:

@@ -11,11 +11,14 @@ import pytest_asyncio
 
 from contracts.events import DossierRecorded, FigureReported
 from services.intake.http import INDICATOR_EVENTS, PORTAL_EVENTS
+from services.intake.portal import directory
 from services.intake.portal.directory import Alias, AliasStore
 from services.intake.portal.drafts import DraftError
 from services.runtime import mongo
 from services.runtime.auth import Keys, Role, issue
+from services.runtime.clock import wall_now
 from services.runtime.embedded import Addresses
+from services.runtime.journal import JournalUnavailableError
 from tests.support.databases import settings_apart
 from tests.support.portal import NATIONAL, Portal, dossier, portal, steps
 from tests.support.waiting import until
@@ -176,10 +179,54 @@ async def test_a_code_that_no_plan_has_waits_until_somebody_says_which_unit_it_m
 async def test_what_several_notice_at_once_is_told_once(door: Portal) -> None:
     desk = door.intake.portal.desk
     await post(door, PORTAL_EVENTS, [event("H30.31399", n) for n in range(1, 9)])
-    database = mongo.database(door.own.client, door.own.settings, "intake")
-    await AliasStore(database).add([Alias("*", "H30.31399", OWN)], "another process")
+    await said_elsewhere(door).add([Alias("*", "H30.31399", OWN)], "another process")
     told = await asyncio.gather(*(desk.follow_aliases() for _ in range(4)))
     assert sum(told) == len(await door.lines()) == 8
+
+
+async def test_a_word_said_in_the_same_millisecond_is_heard_too(
+    door: Portal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk, now = door.intake.portal.desk, wall_now()
+    monkeypatch.setattr(directory, "wall_now", lambda: now)
+    await post(door, PORTAL_EVENTS, [event("H30.31399", 1), event("H30.31402", 2)])
+    store = said_elsewhere(door)
+    for code in ("H30.31399", "H30.31402"):
+        await store.add([Alias("*", code, OWN)], "another process")
+        assert await desk.follow_aliases() == 1
+
+
+async def test_what_was_not_told_of_a_word_is_told_later_also_by_the_next_process(
+    door: Portal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = door.intake.portal.desk
+    await desk.add_aliases([Alias("*", "UBND xã Lạ", OTHER)], "test")
+    await door.send([dossier(DonViXuLy="UBND xã Lạ")])
+
+    async def away(*_: object) -> int:
+        raise JournalUnavailableError
+
+    with monkeypatch.context() as broken:
+        broken.setattr(type(door.intake.portal.receiver), "review", away)
+        with pytest.raises(JournalUnavailableError):
+            await desk.add_aliases([Alias("*", "UBND xã Lạ", OWN)], "test")
+    await desk.load_aliases()
+    assert await desk.follow_aliases() > 0
+    assert [one.unit for one in await door.events()][-1] == OWN
+    assert await desk.follow_aliases() == 0
+
+
+async def test_names_are_said_all_or_none(door: Portal) -> None:
+    store = said_elsewhere(door)
+    before = await store.listed(), await store.revision()
+    with pytest.raises(UnicodeEncodeError):
+        await store.add([Alias("*", "UBND xã Lạ", OWN), Alias("*", "xã", "\ud800")], "test")
+    assert (await store.listed(), await store.revision()) == before
+
+
+def said_elsewhere(door: Portal) -> AliasStore:
+    """Where another process says what names mean."""
+    return AliasStore(mongo.database(door.own.client, door.own.settings, "intake"))
 
 
 async def test_what_waits_for_the_same_at_two_doors_is_one_cause(door: Portal) -> None:

@@ -151,8 +151,9 @@ def _sees_all(sentinel: "redis.Redis") -> None:
 
 def redis_cluster(of: Members) -> str:
     """Three primaries of a Cluster with a replica each; its address."""
-    words = ("--cluster-enabled", "yes", "--cluster-node-timeout", "1500")
-    ports = [_redis(of, *words) for _ in range(6)]
+    words = ("--cluster-enabled", "yes", "--cluster-node-timeout", "1500", "--cluster-port")
+    among_them = [free_port() for _ in range(6)]
+    ports = [_redis(of, *words, str(port)) for port in among_them]
     nodes: list[Any] = [redis.Redis(HOST, port, decode_responses=True) for port in ports]
     for number, node in enumerate(nodes):
         _answers(node.ping)
@@ -160,8 +161,8 @@ def redis_cluster(of: Members) -> str:
     for number, node in enumerate(nodes[:3]):
         first, last = 16384 * number // 3, 16384 * (number + 1) // 3 - 1
         node.execute_command("CLUSTER ADDSLOTSRANGE", first, last)
-    for port in ports[1:]:
-        nodes[0].execute_command("CLUSTER MEET", HOST, port)
+    for port, among in zip(ports[1:], among_them[1:], strict=True):
+        nodes[0].execute_command("CLUSTER MEET", HOST, port, among)
     for node in nodes:
         _answers(lambda n=node: _at_least(6, _known(n)))
     for primary, replica in zip(nodes[:3], nodes[3:], strict=True):

@@ -67,7 +67,8 @@ class Desk:
         self._quarantine: Collection = database["quarantine"]
         self._marks: Collection = database["marks"]
         self._closed: Collection = database["closed_faults"]
-        self._said_at: datetime | None = None
+        self._followed = 0
+        """Revision of the aliases whose consequences are told."""
         self._following = asyncio.Lock()
         """One at a time: what waited would otherwise be told by each that noticed the same alias."""
 
@@ -96,8 +97,11 @@ class Desk:
         return hashlib.sha256(msgspec.json.encode(content)).hexdigest()
 
     async def load_aliases(self) -> None:
-        """Know the aliases as they are now."""
-        self._said_at = await self._aliases.newest()
+        """Know the aliases as they are now; what the last process that knew them left untold is still to be told."""
+        self._followed = await self._aliases.followed()
+        await self._know_aliases()
+
+    async def _know_aliases(self) -> None:
         aliases = await self._aliases.known()
         self._receiver.known.aliases = self._intake.directory.aliases = aliases
 
@@ -107,10 +111,11 @@ class Desk:
             return await self._follow()
 
     async def _follow(self) -> int:
-        if await self._aliases.newest() == self._said_at:
+        revision = await self._aliases.revision()
+        if revision == self._followed:
             return 0
-        names = await self._aliases.keys_since(self._said_at)
-        await self.load_aliases()
+        names = await self._aliases.keys_since(self._followed)
+        await self._know_aliases()
         affected = self._receiver.known.aliases.affected(names)
         told = await self._receiver.review({"name": {"$in": affected}})
         told += await self._intake.move_explained(affected)
@@ -118,6 +123,8 @@ class Desk:
             waiting = {"$gte": f"{kind} ", "$lt": f"{kind}!"}
             told += await self._receiver.review({"waits": waiting})
         told += await self._intake.review_quarantine()
+        await self._aliases.follow(revision)
+        self._followed = revision
         log.info("aliases changed", aliases=len(names), events=told)
         return told
 

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
 
-from pymongo import UpdateOne
+from motor.motor_asyncio import AsyncIOMotorClientSession as Session
+from pymongo import ReturnDocument, UpdateOne
 
 from services.intake.domain.names import Aliases, key_of
 from services.runtime.clock import wall_now
-from services.runtime.mongo import Collection, Database, write_all
+from services.runtime.mongo import Collection, Database, Document
+
+_SAID, _FOLLOWED = "aliases", "aliases followed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,28 +27,26 @@ class AliasStore:
 
     def __init__(self, database: Database) -> None:
         self.aliases: Collection = database["aliases"]
+        self._marks: Collection = database["marks"]
 
     async def add(self, aliases: Iterable[Alias], by: str) -> None:
-        """Keep some; the same again changes nothing but who said it last."""
-        await write_all(
-            self.aliases,
-            [
-                UpdateOne(
-                    {"_id": f"{alias.source} {key_of(alias.name)}"},
-                    {
-                        "$set": {
-                            "source": alias.source,
-                            "name": alias.name,
-                            "unit": alias.unit,
-                            "by": by,
-                            "at": wall_now(),
-                        }
-                    },
-                    upsert=True,
-                )
-                for alias in aliases
-            ],
-        )
+        """Keep all or, on an error, none; the same again changes nothing but who said it last."""
+        said, at = list(aliases), wall_now()
+
+        async def keep(session: Session) -> None:
+            mark = await self._marks.find_one_and_update(
+                {"_id": _SAID},
+                {"$inc": {"revision": 1}},
+                upsert=True,
+                return_document=ReturnDocument.AFTER,
+                session=session,
+            )
+            told = {"by": by, "at": at, "revision": mark["revision"]}
+            await self.aliases.bulk_write([_kept(one, told) for one in said], session=session)
+
+        if said:
+            async with await self._marks.database.client.start_session() as session:
+                await session.with_transaction(keep, write_concern=self.aliases.write_concern)
 
     async def listed(self) -> list[Alias]:
         """All of them, by source and name."""
@@ -65,13 +65,32 @@ class AliasStore:
             aliases.add(alias.source, alias.name, alias.unit)
         return aliases
 
-    async def keys_since(self, since: datetime | None) -> list[str]:
-        """Keys of the names about which something was said since then."""
-        wanted = {} if since is None else {"at": {"$gt": since}}
-        found = self.aliases.find(wanted, {"name": 1})
+    async def revision(self) -> int:
+        """How often something was said; what is read after it holds at least all of that."""
+        return await self._mark(_SAID)
+
+    async def keys_since(self, revision: int) -> list[str]:
+        """Keys of the names about which something was said after that revision."""
+        found = self.aliases.find({"revision": {"$gt": revision}}, {"name": 1})
         return [key_of(alias["name"]) for alias in await found.to_list(None)]
 
-    async def newest(self) -> datetime | None:
-        """When the last word was said."""
-        found = await self.aliases.find_one({}, {"at": 1}, sort=[("at", -1)])
-        return None if found is None else found["at"]
+    async def followed(self) -> int:
+        """The revision whose consequences are told."""
+        return await self._mark(_FOLLOWED)
+
+    async def follow(self, revision: int) -> None:
+        """The consequences of what was said up to a revision are told."""
+        await self._marks.update_one(
+            {"_id": _FOLLOWED}, {"$max": {"revision": revision}}, upsert=True
+        )
+
+    async def _mark(self, name: str) -> int:
+        mark = await self._marks.find_one({"_id": name})
+        return int(mark["revision"]) if mark else 0
+
+
+def _kept(alias: Alias, told: Document) -> UpdateOne:
+    content = {"source": alias.source, "name": alias.name, "unit": alias.unit} | told
+    return UpdateOne(
+        {"_id": f"{alias.source} {key_of(alias.name)}"}, {"$set": content}, upsert=True
+    )

@@ -84,7 +84,7 @@ class Import:
         self._receiver = Receiver(DossierStore(database), own.journal, own.clock, shards)
         self._progress = _Progress()
         self._allowed = frozenset(job["allowed"])
-        self._heard: tuple[object, int] = (None, -1)
+        self._heard = (-1, -1)
 
     async def run(self, file: IO[bytes]) -> None:
         """Read it to its end, telling how far it is."""
@@ -148,7 +148,7 @@ class Import:
     async def _listen(self) -> None:
         """Know the plans and aliases as they are now."""
         plans = await self._own.journal.collection(PLAN.name).estimated_document_count()
-        heard = (await self._aliases.newest(), plans)
+        heard = (await self._aliases.revision(), plans)
         if heard == self._heard:
             return
         self._receiver.known.aliases = await self._aliases.known()
