@@ -20,7 +20,7 @@ from services.runtime.datafolder import free_port
 from services.runtime.embedded import embedded_databases
 from tests.chaos.mails import import_contacts, wrong_mails
 from tests.chaos.proxy import Proxy
-from tests.support.system import Sender, System, command, events_of, sending
+from tests.support.system import REFERENCE, Sender, System, command, events_of, sending
 from tests.support.waiting import wait_until
 
 EVENTS_A_SECOND = 150
@@ -31,6 +31,7 @@ RECOVERY_SECONDS = 90
 RECALCULATED_A_SECOND = 2_000
 """Events, by the oracle and by the second calculator: both begin anew, so their time grows with all that was sent."""
 START_SECONDS = 120
+DATES_CLOSE = ("--plan", str(REFERENCE))
 MAIL_SECONDS = 60
 """An interrupted mail is tried again after some seconds."""
 MOST_MEMORY_BYTES = 700 << 20
@@ -136,7 +137,7 @@ class Storm:
         planned = plan(self._seed, self._seconds, self._between)
         async with self._behind_proxies():
             try:
-                await asyncio.to_thread(self.system.start, limit=START_SECONDS)
+                await asyncio.to_thread(self.system.start, *DATES_CLOSE, limit=START_SECONDS)
                 await asyncio.to_thread(import_contacts, self.system)
                 sender = Sender(self.system, events, self._seed)
                 watch = asyncio.create_task(self._watch(sender))
@@ -229,7 +230,9 @@ class Storm:
         await asyncio.to_thread(old.stop)
         old.end()
         self.system = System(old.data, old.port, old.env)
-        await asyncio.to_thread(self.system.start, "--clock-start", start, limit=START_SECONDS)
+        await asyncio.to_thread(
+            self.system.start, *DATES_CLOSE, "--clock-start", start, limit=START_SECONDS
+        )
 
     def _fill_disk(self, whom: str) -> None:
         """No file of a database may grow: like a full disk to it, until it starts anew."""
