@@ -128,6 +128,10 @@ class Freezer:
         self._journal = journal
         self._clock = clock
         self._settings = settings
+        self._read = (-1, -1)
+        self._plans: dict[str, dict[int, Plan]] = {}
+        self._known: set[str] = set()
+        """Periods that are frozen."""
 
     async def keep(self) -> None:
         """Look each second, for ever; a failure is told and tried again."""
@@ -140,15 +144,28 @@ class Freezer:
 
     async def look(self) -> None:
         """Ask for what is due; make what has had its time to settle."""
+        await self._keep_up()
         now = self._clock.now()
-        known = {f"{one.plan}:{one.period}" for one in await frozen_periods(self._journal)}
-        for versions in (await published(self._journal)).values():
+        for versions in self._plans.values():
             for plan, period, instant in due(versions.values(), now):
-                if f"{plan.id}:{period}" not in known:
+                if f"{plan.id}:{period}" not in self._known:
                     await self._closings.ask(plan.id, period, instant, "date", CLOCK_ACCOUNT)
         for asked in await self._closings.waiting():
             if wall_milliseconds() >= asked["asked_ms"] + SETTLE_MILLISECONDS:
                 await self._make(asked)
+
+    async def _keep_up(self) -> None:
+        """Read what was published and frozen, when there is more of it than there was."""
+        plans, frozen_ones = map(self._journal.collection, (PLAN.name, FREEZE.name))
+        there = (
+            await plans.estimated_document_count(),
+            await frozen_ones.estimated_document_count(),
+        )
+        if there != self._read:
+            self._plans = await published(self._journal)
+            known = await frozen_periods(self._journal)
+            self._known = {f"{one.plan}:{one.period}" for one in known}
+            self._read = there
 
     async def _make(self, asked: Document) -> None:
         event_id = f"{asked['_id']}:1"

@@ -20,7 +20,7 @@ from contracts.events import DossierRecorded
 from contracts.wire import to_event, to_line
 from services.runtime.datafolder import free_port, running, settings_for
 from services.runtime.resources import resources
-from tests.support.system import PLAN, ROOT, System, command
+from tests.support.system import PLAN, System, command
 from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("program")]
@@ -202,7 +202,7 @@ def test_unknown_units_wait_in_quarantine_until_a_plan_knows_them(
     assert "N-77" in answer["quarantine"][0]["reason"]
     folder = tmp_path / "plan"
     folder.mkdir()
-    for part in (ROOT / "deploy/plans" / PLAN).iterdir():
+    for part in program.plan.iterdir():
         content = yaml.safe_load(part.read_text(encoding="utf-8"))
         if part.stem == "plan":
             content["id"] = "another-plan"
@@ -226,15 +226,13 @@ def test_unknown_units_wait_in_quarantine_until_a_plan_knows_them(
 def test_a_published_version_is_read_only(program: System, tmp_path: Path) -> None:
     folder = tmp_path / "plan"
     folder.mkdir()
-    for part in (ROOT / "deploy/plans" / PLAN).iterdir():
+    for part in program.plan.iterdir():
         text = part.read_text(encoding="utf-8")
         (folder / part.name).write_text(
             text.replace("167/KH-UBND", "168/KH-UBND"), encoding="utf-8"
         )
     changed = command("plan", "publish", str(folder), "--data", str(program.data))
-    same = command(
-        "plan", "publish", str(ROOT / "deploy/plans" / PLAN), "--data", str(program.data)
-    )
+    same = command("plan", "publish", str(program.plan), "--data", str(program.data))
     assert changed.returncode == 1
     assert "read-only" in changed.stderr
     assert same.returncode == 0
@@ -283,7 +281,7 @@ def _append_to_journal(program: System, line: bytes) -> None:
 
 def _publish_as(program: System, name: str) -> None:
     with tempfile.TemporaryDirectory() as place:
-        for part in (ROOT / "deploy/plans" / PLAN).iterdir():
+        for part in program.plan.iterdir():
             text = part.read_text(encoding="utf-8").replace(f"id: {PLAN}", f"id: {name}", 1)
             (Path(place) / part.name).write_text(text, encoding="utf-8")
         published = command("plan", "publish", place, "--data", str(program.data))

@@ -20,6 +20,7 @@ from services.runtime.access.guard import Guard
 from services.runtime.access.refusals import Refusals
 from services.runtime.auth import Keys, Role, TokenVerifier, issue
 from services.runtime.clock import FrozenClock
+from services.runtime.journal import Journal
 from services.runtime.resources import Resources, resources
 from services.runtime.settings import Settings
 from services.scoring import freezing
@@ -100,6 +101,27 @@ async def test_the_date_closes_a_quarter_once_and_later_events_change_no_byte(
     await tell(own, "counted", version=2, channel="counter")
     await freezer.look()
     assert await stored(own) == before
+
+
+async def test_a_look_reads_the_journal_only_when_there_is_more(
+    own: Resources, freezer: Freezer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads = 0
+    read = freezing.frozen_periods
+
+    async def counted(journal: Journal) -> list[PeriodFrozen]:
+        nonlocal reads
+        reads += 1
+        return await read(journal)
+
+    await freezer.look()
+    monkeypatch.setattr(freezing, "frozen_periods", counted)
+    for _ in range(3):
+        await freezer.look()
+    assert reads == 1, "the second quarter was frozen meanwhile"
+    await publish(own, PLAN.model_copy(update={"version": PLAN.version + 1}))
+    await freezer.look()
+    assert reads == 2
 
 
 def product(number: int, **changes: object) -> bytes:

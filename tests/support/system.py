@@ -76,10 +76,15 @@ class System:
         self._wants: dict[str, Any] = {}
         self._tokens: dict[tuple[str, ...], str] = {}
 
+    @property
+    def plan(self) -> Path:
+        """Folder of the plan that it publishes where none is named."""
+        return without_closing(self.data.parent / "plan")
+
     def start(self, *words: str, limit: float = 60) -> None:
         """Start and wait for the `ready` line; without another plan named, no date closes a period."""
         if "--plan" not in words:
-            words = (*words, "--plan", str(without_closing(self.data.parent / "plan")))
+            words = (*words, "--plan", str(self.plan))
         self._process = subprocess.Popen(
             [
                 sys.executable, "-m", "services.cli", "up",
