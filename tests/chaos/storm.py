@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import random
 import resource
 import signal
@@ -291,10 +292,12 @@ class Storm:
         return found
 
     async def _told_right(self) -> None:
-        """Everybody was told what the board shows, once."""
-        end = time.monotonic() + MAIL_SECONDS
+        """Everybody was told what the board shows, once; a queue that gets shorter is given the time that it needs."""
+        end, fewest = time.monotonic() + MAIL_SECONDS, math.inf
         while wrong := await wrong_mails(self.system):
-            assert time.monotonic() < end, wrong[:10]
+            if len(wrong) < fewest:
+                end, fewest = time.monotonic() + MAIL_SECONDS, len(wrong)
+            assert time.monotonic() < end, (len(wrong), wrong[:10])
             await asyncio.sleep(0.5)
 
     def _ends_right(self, events: list[dict[str, object]]) -> None:
