@@ -1,12 +1,13 @@
 """One line of JSON for each run: which machine, which commit, what was measured; so that a regression is seen."""
 
 import subprocess
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from tests.bench.report import lines
+from tests.bench.report import Line, lines
 
 Result = dict[str, Any]
 ROOT = Path(__file__).parents[2]
@@ -34,8 +35,9 @@ def _git(root: Path, *words: str) -> str:
 
 def entry(found: Result) -> Result:
     """What is kept of a run: figures as the table shows them, and which of them missed their aim."""
-    figures = {line.name.strip(): line.value.strip() for line in lines(found)}
-    missed = [line.name.strip() for line in lines(found) if line.met is False]
+    named = list(_named(lines(found)))
+    figures = {name: line.value.strip() for name, line in named}
+    missed = [name for name, line in named if line.met is False]
     machine = {name: found[name] for name in MACHINE if name in found}
     return machine | {
         "commit": commit(),
@@ -43,6 +45,18 @@ def entry(found: Result) -> Result:
         "missed": missed,
         "void": found["void"],
     }
+
+
+def _named(table: Iterable[Line]) -> Iterator[tuple[str, Line]]:
+    """Each line by a name of its own: what is set in belongs to the line above it."""
+    above = ""
+    for line in table:
+        name = line.name.strip()
+        if line.name.startswith(" "):
+            yield f"{above}: {name}", line
+        else:
+            above = name
+            yield name, line
 
 
 def append(path: Path, found: Result) -> None:

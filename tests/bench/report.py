@@ -93,9 +93,9 @@ def _yardsticks(results: Result) -> Iterator[Line]:
         ("idle", "(a) no-op FastStream consumer"),
         ("plain", "(b) plain fold in memory"),
         ("sqlite_bulk", "(c) SQLite, commit per 10,000"),
-        ("sqlite_bulk_full", "(c) the same, synchronous=FULL"),
+        ("sqlite_bulk_full", "(c) per 10,000, synchronous=FULL"),
         ("sqlite_single", "(c) SQLite, commit per event"),
-        ("sqlite_single_full", "(c) the same, synchronous=FULL"),
+        ("sqlite_single_full", "(c) per event, synchronous=FULL"),
     ):
         if not (found := results.get(name)):
             continue

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.record import append, commit
+from tests.bench.report import lines
 
 FOUND: dict[str, Any] = {
     "at": "2026-11-25T04:00:00+00:00", "cores": 2, "memory_gb": 24.0, "python": "3.11.7", "platform": "Linux",
@@ -15,6 +16,7 @@ FOUND: dict[str, Any] = {
         "freshness_ms": {"p50": 4.0, "p95": 9.0, "p99": 40.0},
         "answer_ms": {"p50": 1.0, "p99": 2.0},
     },
+    "singles": {"posts_per_second": 5.0, "answer_ms": {"p50": 1.0, "p99": 2.0}},
 }  # fmt: skip
 
 
@@ -27,7 +29,8 @@ def test_each_run_adds_a_line_with_machine_commit_figures_and_what_missed_its_ai
     assert first == second
     assert first["cores"] == 2
     assert first["figures"]["freshness at 100/s p50, ms"] == "4.00"
-    assert first["missed"] == ["p99, ms"]
+    assert first["missed"] == ["freshness at 100/s p50, ms: p99, ms"]
+    assert len(first["figures"]) == len(list(lines(FOUND))), "no figure takes another's place"
 
 
 def test_the_commit_says_when_files_differ_from_it(tmp_path: Path) -> None:
