@@ -7,6 +7,7 @@ from bson.codec_options import CodecOptions
 from bson.raw_bson import RawBSONDocument
 from motor.motor_asyncio import (
     AsyncIOMotorClient,
+    AsyncIOMotorClientSession,
     AsyncIOMotorCollection,
     AsyncIOMotorDatabase,
     AsyncIOMotorGridFSBucket,
@@ -21,6 +22,7 @@ from services.runtime.settings import Settings
 Document = dict[str, Any]
 Client = AsyncIOMotorClient[Document]
 Database = AsyncIOMotorDatabase[Document]
+Session = AsyncIOMotorClientSession
 Collection = AsyncIOMotorCollection[Document]
 FileBucket = AsyncIOMotorGridFSBucket
 RawCollection = AsyncIOMotorCollection[RawBSONDocument]

@@ -3,12 +3,11 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from motor.motor_asyncio import AsyncIOMotorClientSession as Session
 from pymongo import ReturnDocument, UpdateOne
 
 from services.intake.domain.names import Aliases, key_of
 from services.runtime.clock import wall_now
-from services.runtime.mongo import Collection, Database, Document
+from services.runtime.mongo import Collection, Database, Document, Session
 
 _SAID, _FOLLOWED = "aliases", "aliases followed"
 
