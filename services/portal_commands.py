@@ -1,6 +1,5 @@
 """The commands for senders: `thidua source …` and `thidua alias …`."""
 
-import csv
 import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,6 +14,8 @@ if TYPE_CHECKING:
 
 Data = Annotated[Path, typer.Option("--data", help="Folder that holds everything.")]
 Name = Annotated[str, typer.Argument(help="Lower-case letters, digits, dots, hyphens.")]
+MOST_FAULTS = 20
+"""Told of a file at a time."""
 source_commands = typer.Typer(help="Senders and their credentials.", no_args_is_help=True)
 alias_commands = typer.Typer(help="Names of units as senders write them.", no_args_is_help=True)
 
@@ -145,22 +146,31 @@ def fetch_source(  # noqa: PLR0913, PLR0917 - one parameter for each option
 
 @alias_commands.command("import")
 def import_aliases(
-    file: Annotated[Path, typer.Argument(help="CSV with the columns name, unit.")],
+    file: Annotated[Path, typer.Argument(help="CSV or XLSX with the columns name, unit.")],
     data: Data = Path(".data"),
     source: Annotated[str, typer.Option(help="Only for this source; *: for all.")] = "*",
 ) -> None:
     """Say which units names mean; what waits for one is counted within seconds."""
-    from services.intake.portal.directory import Alias, AliasStore  # noqa: PLC0415
-
-    with file.open(encoding="utf-8-sig", newline="") as lines:
-        rows = list(csv.DictReader(lines))
-    if not rows or {"name", "unit"} - rows[0].keys():
-        raise SourceError(f"{file} lacks the columns name and unit")
-    aliases = [Alias(source, row["name"], row["unit"]) for row in rows if row["name"]]
+    from services.intake.portal.directory import AliasStore  # noqa: PLC0415
+    from services.intake.portal.names_file import read_names  # noqa: PLC0415
+    from services.intake.portal.rows import SheetError  # noqa: PLC0415
+    from services.publishing import published  # noqa: PLC0415
 
     async def work(own: "Resources", _: str | None) -> int:
-        await AliasStore(_database(own)).add(aliases, "command line")
-        say(f"{len(aliases)} names known")
+        units = {unit.code async for plan in published(own) for unit in plan.units}
+        try:
+            with file.open("rb") as content:
+                names, faults = read_names(content, source, units)
+        except SheetError as error:
+            raise SourceError(
+                f"{file} is no CSV or XLSX that can be read: {error.code}"
+            ) from None
+        if faults:
+            more = f"\n... and {len(faults) - MOST_FAULTS} more" * (len(faults) > MOST_FAULTS)
+            told = "\n".join(faults[:MOST_FAULTS]) + more
+            raise SourceError(f"{file} was not taken, no name was changed:\n{told}")
+        await AliasStore(_database(own)).add(names, "command line")
+        say(f"{len(names)} names known")
         return 0
 
     with_system(data, work)

@@ -114,6 +114,24 @@ def own(said: str, agency: str) -> str:
     return said.replace(CODE, OWN_CODE).replace("UBND xã Tân Bình", agency)
 
 
+def test_a_file_of_names_with_faults_is_refused_as_a_whole(
+    program: System, tmp_path: Path
+) -> None:
+    names = tmp_path / "names.csv"
+    names.write_text(
+        "name,unit\nUBND xã Đúng,31423\nUBND xã Sai,3142\nUBND xã Thiếu\n", "utf-8"
+    )
+    at = ("--data", str(program.data))
+    before = command("alias", "list", *at).stdout
+    refused = command("alias", "import", str(names), *at)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr.splitlines()[1:] == [
+        "row 3, unit: no published plan has the unit '3142'",
+        "row 4, unit: is empty",
+    ]
+    assert command("alias", "list", *at).stdout == before
+
+
 def test_a_source_made_by_the_operator_signs_in_and_sends(
     program: System, client: httpx.Client
 ) -> None:

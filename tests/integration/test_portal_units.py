@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 
 from contracts.events import DossierRecorded, FigureReported
+from services.intake.domain.names import key_of
 from services.intake.http import INDICATOR_EVENTS, PORTAL_EVENTS
 from services.intake.portal import directory
 from services.intake.portal.directory import Alias, AliasStore
@@ -214,6 +215,17 @@ async def test_what_was_not_told_of_a_word_is_told_later_also_by_the_next_proces
     assert await desk.follow_aliases() > 0
     assert [one.unit for one in await door.events()][-1] == OWN
     assert await desk.follow_aliases() == 0
+
+
+async def test_what_several_say_at_once_is_all_kept_each_under_a_revision(door: Portal) -> None:
+    store = said_elsewhere(door)
+    await store.aliases.drop()
+    await store.aliases.database["marks"].delete_many({})
+    codes = [f"H30.{number}" for number in range(8)]
+    await asyncio.gather(*(store.add([Alias("*", code, OWN)], "test") for code in codes))
+    assert await store.revision() == len(codes)
+    assert sorted(await store.keys_since(0)) == sorted(map(key_of, codes))
+    assert len(await store.keys_since(len(codes) - 1)) == 1
 
 
 async def test_names_are_said_all_or_none(door: Portal) -> None:
