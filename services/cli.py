@@ -243,7 +243,7 @@ class _System:
             ),
             "THIDUA_PUBLIC_URL": _public_url(self._port),
             "THIDUA_SCORING_SHARDS": str(shards),
-            "THIDUA_SCORING_SLICE": "",
+            "THIDUA_SCORING_ORDINAL": "",
             **_clock_variables(clock),
         }
         web = {**shared, "THIDUA_PORT": str(self._port)}
@@ -321,7 +321,7 @@ class _System:
 
 
 def _division() -> tuple[int, dict[str, dict[str, str]]]:
-    """Shards, and name of the worker of each slice of the facts -> what it is told; none where nothing is divided."""
+    """Shards, and name of each worker that shares the slices -> what it is told; none where nothing is divided."""
     from services.scoring.settings import ScoringSettings  # noqa: PLC0415
 
     given = ScoringSettings()
@@ -329,8 +329,9 @@ def _division() -> tuple[int, dict[str, dict[str, str]]]:
     if count == 1:
         return given.scoring_shards, {}
     asked = "scoring_shards" in given.model_fields_set
-    slices = {f"scoring-{n}": {"THIDUA_SCORING_SLICE": str(n)} for n in range(count)}
-    return given.scoring_shards if asked else count, slices
+    sharing = range(given.scoring_workers or count)
+    workers = {f"scoring-{n}": {"THIDUA_SCORING_ORDINAL": str(n)} for n in sharing}
+    return given.scoring_shards if asked else count, workers
 
 
 def _public_url(port: int) -> str:

@@ -152,6 +152,8 @@ class Consumer:
         self._listings = 0
         self._last_entry: tuple[str, int] | None = None
         """(pack, when it came) of the last entry that the bus brought."""
+        self._lagging: set[int] = set()
+        """Shards whose last pack was late by some time, and none was looked for in vain since."""
         self._error: str | None = None
         self._listed_at = wall_milliseconds()
 
@@ -203,6 +205,7 @@ class Consumer:
         newest = max(fresh.values(), key=lambda pack: pack.id)
         lag = max(0, wall_milliseconds() - newest.made_at_ms) / 1_000
         metrics.SHARD_LAG_SECONDS.labels(self._topic, str(newest.shard)).set(lag)
+        self._lagging.add(newest.shard)
 
     async def catch_up(self, *, full: bool = True) -> int:
         """Handle the journal's packs that were not seen; returns how many those were."""
@@ -226,9 +229,13 @@ class Consumer:
     def _on_its_way(self) -> str:
         """While the bus delivers, packs newer than its last one are on their way: no need to read them twice."""
         last = self._last_entry
-        if last is None or wall_milliseconds() - last[1] > BUS_SILENT_MILLISECONDS:
+        if last is None or self._bus_is_silent():
             return id_at(wall_milliseconds() + self._margin)
         return last[0]
+
+    def _bus_is_silent(self) -> bool:
+        last = self._last_entry
+        return last is None or wall_milliseconds() - last[1] > BUS_SILENT_MILLISECONDS
 
     def _forget(self, before: str) -> None:
         self._seen = {number for number in self._seen if number >= before}
@@ -250,6 +257,13 @@ class Consumer:
             self._listed_at = wall_milliseconds()
             if found:
                 metrics.CATCH_UP_FINDS.labels(self._topic).inc(found)
+            elif self._bus_is_silent():
+                self._say_that_nothing_waits()
+
+    def _say_that_nothing_waits(self) -> None:
+        for shard in self._lagging:
+            metrics.SHARD_LAG_SECONDS.labels(self._topic, str(shard)).set(0)
+        self._lagging.clear()
 
     def trouble(self) -> str | None:
         """None, or why this consumer does not keep up."""

@@ -28,7 +28,9 @@ CATCH_UP_FINDS = Counter(
 )
 CATCH_UP_FAILURES = Counter("catch_up_failures", "Catch-ups that failed.", ["topic"])
 SHARD_LAG_SECONDS = Gauge(
-    "consumer_lag_seconds", "Age of the last pack when it was handled.", ["topic", "shard"]
+    "consumer_lag_seconds",
+    "Age of the last pack when it was handled; 0 when nothing waits.",
+    ["topic", "shard"],
 )
 DEAD_LETTERS = Counter(
     "dead_letters", "Events or entries set aside as undecodable.", ["reason"]

@@ -1,6 +1,6 @@
 """The scoring worker: what is wired to what. `python -m services.scoring.app`.
 
-One worker folds and tells. Where the settings divide the facts, each slice has a worker that folds, and one more sums.
+One worker folds and tells. Where the settings divide the facts, workers share the slices of them, and one more sums.
 """
 
 import asyncio
@@ -19,8 +19,9 @@ from services.runtime.resources import Resources, resources
 from services.runtime.settings import from_environment
 from services.runtime.working import run_worker
 from services.scoring.application import Scoring
+from services.scoring.carrying import Carrying, Claim, Shares
 from services.scoring.domain.fold import Boards, Fold, Sums
-from services.scoring.domain.slicing import WHOLE, Slice
+from services.scoring.domain.slicing import WHOLE
 from services.scoring.folding import Folding
 from services.scoring.freezing import Closings, Freezer
 from services.scoring.lease import Lease
@@ -36,8 +37,8 @@ log = get_logger(__name__)
 
 def work(settings: ScoringSettings, health: Health) -> AbstractAsyncContextManager[object]:
     """The worker that the settings ask for."""
-    if settings.scoring_slice is not None:
-        return slice_worker(settings, health)
+    if settings.scoring_ordinal is not None:
+        return share_worker(settings, settings.scoring_ordinal, health)
     return (
         worker(settings, health)
         if settings.scoring_slices == 1
@@ -99,35 +100,70 @@ async def worker(settings: ScoringSettings, health: Health) -> AsyncIterator[Sco
 
 
 @asynccontextmanager
-async def slice_worker(settings: ScoringSettings, health: Health) -> AsyncIterator[Fold]:
-    """The worker of one slice of the facts: it has told everything, and tells what moves."""
-    mine = Slice(settings.scoring_slice or 0, settings.scoring_slices)
-    async with _wired(settings, health) as wired:
-        own = wired.own
+async def share_worker(
+    settings: ScoringSettings, ordinal: int, health: Health
+) -> AsyncIterator[Carrying]:
+    """A worker that shares the slices of the facts with others: it has told all of its share, and tells what moves."""
+    if settings.scoring_shards % settings.scoring_slices:
+        log.warning(
+            "every slice reads every pack",
+            shards=settings.scoring_shards,
+            slices=settings.scoring_slices,
+        )
+    async with resources(settings) as own:
         await own.journal.prepare_shards(INDICATOR.name)
-        if settings.scoring_shards % mine.of:
-            log.warning(
-                "every slice reads every pack", shards=settings.scoring_shards, slices=mine.of
-            )
-        fold = Fold(own.clock.today(), mine)
-        telling = Telling(wired.store, own.journal, own.redis, own.clock, settings, fold)
-        facts = _facts(wired, fold, telling)
-        await facts.start(wired)
-        await telling.settle()
-        settle()
-        wired.keep_up(plans=facts.plans, events=facts.events)
-        for name, loop in {
-            "tell subtotals": telling.tell(),
-            "store subtotals": telling.store(),
-            "sign of life": telling.live(),
-            "store facts": facts.store(),
-            "clock": telling.pass_days(),
-        }.items():
-            health.watch(name, loop)
+        store = ScoringStore(mongo.database(own.client, settings, "scoring"))
+        shares = Shares(store.marks, settings.scoring_slices, ordinal)
+        carrying = Carrying(shares, partial(_carry, settings))
+        health.check("share", carrying.trouble)
+        health.watch("share", carrying.keep())
         try:
-            yield fold
+            await carrying.complete()
+            yield carrying
         finally:
             await health.stop()
+            await carrying.leave(settings.hand_over_seconds)
+
+
+async def _carry(settings: ScoringSettings, claim: Claim) -> None:
+    """Fold one slice along, and tell of it when it is this worker's turn; until cancelled."""
+    async with _wired(settings, claim.health) as wired:
+        own = wired.own
+        fold = Fold(own.clock.today(), claim.slice)
+        telling = Telling(wired.store, own.journal, own.redis, own.clock, settings, fold)
+        facts = _facts(wired, fold, telling)
+        try:
+            await facts.start(wired)
+            wired.keep_up(plans=facts.plans, events=facts.events)
+            claim.health.watch("clock", telling.pass_days())
+            position = await _stand_by(facts, claim)
+            claim.health.watch("sign of life", telling.live())
+            await telling.settle(position)
+            settle()
+            for name, loop in {
+                "tell subtotals": telling.tell(),
+                "store subtotals": telling.store(),
+                "store facts": facts.store(),
+            }.items():
+                claim.health.watch(name, loop)
+            claim.tells = True
+            await asyncio.Event().wait()
+        finally:
+            try:
+                await claim.health.stop()
+                await telling.rest()
+            finally:
+                facts.folding.let_go()
+
+
+async def _stand_by(facts: "_Facts", claim: Claim) -> int:
+    """Fold along until it is this worker's turn; returns from which position to tell."""
+    beside = asyncio.create_task(facts.folding.forget_stored())
+    try:
+        return await claim.turn()
+    finally:
+        beside.cancel()
+        await asyncio.wait([beside])
 
 
 @asynccontextmanager

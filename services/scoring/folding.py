@@ -21,10 +21,10 @@ log = get_logger(__name__)
 
 EVENTS = Counter("scoring_events", "Lines folded, repeats included.")
 PACKS = Counter("scoring_packs", "Packs folded.")
-FACTS = Gauge("scoring_facts", "Facts in memory.")
-BEHIND = Gauge("scoring_write_behind_facts", "Facts that wait to be stored.")
+FACTS = Gauge("scoring_facts", "Facts in memory.", ["slice"])
+BEHIND = Gauge("scoring_write_behind_facts", "Facts that wait to be stored.", ["slice"])
 BEHIND_SECONDS = Gauge(
-    "scoring_write_behind_seconds", "Age of the oldest fact that waits to be stored."
+    "scoring_write_behind_seconds", "Age of the oldest fact that waits to be stored.", ["slice"]
 )
 BUSY_SECONDS = 0.1
 """A pack within this time: facts are stored at a share of the time only."""
@@ -52,6 +52,9 @@ class Folding:
         self._unstored: dict[str, tuple[Fact, bytes]] = {}
         self._unstored_since = 0.0
         self._last_pack = 0.0
+        self._here = FACTS.labels(str(fold.slice))
+        self._behind = BEHIND.labels(str(fold.slice))
+        self._behind_seconds = BEHIND_SECONDS.labels(str(fold.slice))
 
     async def on_packs(self, packs: list[Pack]) -> None:
         """Fold packs; a bad line becomes a dead letter and stops nobody."""
@@ -61,7 +64,7 @@ class Folding:
                 self._note(pack.made_at_ms)
             if len(packs) > 1:
                 await asyncio.sleep(0)
-        FACTS.set(len(self.fold.facts))
+        self._here.set(len(self.fold.facts))
 
     def _fold_pack(self, pack: Pack) -> None:
         PACKS.inc()
@@ -100,11 +103,12 @@ class Folding:
             while True:
                 await asyncio.sleep(1)
                 try:
-                    mark = await self._store.read_mark(FACTS_MARK)
+                    mark = await self._store.read_mark(self._mark)
                 except PyMongoError:
                     continue
                 if int(mark.get("until_ms", 0)) > since + margin:
                     kept, self._unstored = self._unstored, {}
+                    self.fold.forget_causes()
                     since = wall_milliseconds()
         finally:
             self._unstored = kept | self._unstored
@@ -123,17 +127,17 @@ class Folding:
         share = self._settings.write_behind_share
         keys = list(waiting)
         for at in range(0, len(keys), self._settings.write_behind_facts):
-            BEHIND.set(len(keys) - at + len(self._unstored))
-            BEHIND_SECONDS.set(max(0.0, monotonic_seconds() - self._unstored_since))
+            self._behind.set(len(keys) - at + len(self._unstored))
+            self._behind_seconds.set(max(0.0, monotonic_seconds() - self._unstored_since))
             some = {k: waiting[k] for k in keys[at : at + self._settings.write_behind_facts]}
             started = monotonic_seconds()
             await self._store_some(some)
             busy = monotonic_seconds() - self._last_pack < BUSY_SECONDS
             spent = monotonic_seconds() - started
             await asyncio.sleep(spent * (1 - share) / share if busy else 0)
-        BEHIND.set(len(self._unstored))
+        self._behind.set(len(self._unstored))
         if not self._unstored:
-            BEHIND_SECONDS.set(0)
+            self._behind_seconds.set(0)
 
     async def _store_some(self, some: dict[str, tuple[Fact, bytes]]) -> None:
         while True:
@@ -151,3 +155,10 @@ class Folding:
         except PyMongoError:
             return
         self.written_until_ms = until
+
+    def let_go(self) -> None:
+        """Another worker has this slice: keep nothing of it."""
+        self.fold.clear()
+        self._unstored.clear()
+        for gauge in (FACTS, BEHIND, BEHIND_SECONDS):
+            gauge.remove(str(self.fold.slice))

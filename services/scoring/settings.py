@@ -23,19 +23,20 @@ class ScoringSettings(Settings):
     lease_seconds: float = Field(0, ge=0)
     """Several workers: one speaks, and another takes over when it was silent for so long. 0: there is one worker."""
     scoring_slices: int = Field(1, ge=1, le=64)
-    """Into how many workers the facts are divided; 1: one worker folds and sums them all."""
-    scoring_slice: int | None = Field(None, ge=0)
-    """Which slice this worker folds, counted from 0; unset: it sums what all slices tell."""
+    """Into how many slices the facts are divided; 1: one worker folds and sums them all."""
+    scoring_ordinal: int | None = Field(None, ge=0)
+    """Which of the workers that share the slices this one is, from 0; unset: it sums what all slices tell."""
+    scoring_workers: int | None = Field(None, ge=1)
+    """How many workers share the slices where `thidua up` starts them; unset: one for each."""
+    hand_over_seconds: float = Field(3, ge=0)
+    """How long a worker of slices that is told to end lets others take over."""
 
-    @field_validator("scoring_slice")
+    @field_validator("scoring_ordinal")
     @classmethod
-    def _is_one_of_the_slices(cls, number: int | None, told: ValidationInfo) -> int | None:
-        slices = told.data.get("scoring_slices", 1)
-        if number is not None and not 1 < slices > number:
-            raise ValueError(
-                f"there is no slice {number} where THIDUA_SCORING_SLICES is {slices}"
-            )
-        return number
+    def _has_slices_to_share(cls, ordinal: int | None, told: ValidationInfo) -> int | None:
+        if ordinal is not None and told.data.get("scoring_slices") == 1:
+            raise ValueError("there is nothing to share where THIDUA_SCORING_SLICES is 1")
+        return ordinal
 
 
 class BoardSettings(Settings):

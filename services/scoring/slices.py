@@ -5,6 +5,7 @@ Subtotals are states: a lost one is repaired from the store, a repeated one chan
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import msgspec
 from prometheus_client import Counter, Gauge
@@ -62,6 +63,7 @@ class Telling:
         self._settings = settings
         self._fold = fold
         self._position = 0
+        """Of the last message; counts on from where the worker's turn began."""
         self._moved = asyncio.Event()
         self._oldest_ms = 0
         self._causes = tracing.Causes()
@@ -77,8 +79,9 @@ class Telling:
         """Another plan version counts too."""
         self._moved.set()
 
-    async def settle(self) -> None:
-        """After the catch-up: tell everything, also of what is not here any more; returns when it is stored."""
+    async def settle(self, position: int) -> None:
+        """At one's turn: tell everything, also of what is not here any more; returns when it is stored."""
+        self._position = position
         self._fold.mark(await self._store.places_told(self._fold.slice))
         await self._tell()
         await self._subtotals.store()
@@ -101,7 +104,7 @@ class Telling:
         moved = [told for _, told in self._fold.moved()]
         for at in range(0, len(moved), SUBTOTALS_A_MESSAGE):
             some = moved[at : at + SUBTOTALS_A_MESSAGE]
-            self._position = max(self._position + 1, wall_milliseconds() * 1_000)
+            self._position += 1
             self._subtotals.put(
                 subtotal_document(mine, told, self._position, _encode(told)) for told in some
             )
@@ -131,6 +134,11 @@ class Telling:
             except PyMongoError as failure:
                 log.warning("subtotals not stored", error=str(failure)[:120])
             await asyncio.sleep(LIFE_SECONDS)
+
+    async def rest(self) -> None:
+        """At the end of one's turn: store what was told, so that nothing is missing while the next worker settles."""
+        with suppress(PyMongoError):
+            await self._subtotals.store()
 
     async def live(self) -> None:
         """Give a sign of life on the bus, each second, however long storing takes."""

@@ -2,11 +2,10 @@
 
 import re
 from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import suppress
 from typing import Any
 
 from pymongo import ASCENDING, ReplaceOne
-from pymongo.errors import CollectionInvalid
+from pymongo.errors import CollectionInvalid, OperationFailure
 
 from contracts.subtotals import Subtotal
 from contracts.wire import spread
@@ -19,6 +18,7 @@ FACTS_MARK = "facts"
 """The mark of the instant up to which the facts of all packs are stored, whoever stores them."""
 ORDER_BYTES = 24
 ROWS_A_READ = 100
+_EXISTS = 48
 _SMALL_PAGES = {"wiredTiger": {"configString": "leaf_page_max=4KB"}}
 """Random upserts of small documents are twice as fast with small pages."""
 
@@ -41,8 +41,13 @@ class ScoringStore:
 
     async def prepare(self) -> None:
         """Create what must be created before the first write; harmless when it is there."""
-        with suppress(CollectionInvalid):
+        try:
             await self._database.create_collection("facts", storageEngine=_SMALL_PAGES)
+        except CollectionInvalid:
+            pass
+        except OperationFailure as failure:  # another worker was faster by a moment
+            if failure.code != _EXISTS:
+                raise
         await self.facts.create_index(
             [("unit", ASCENDING), ("month", ASCENDING), ("_id", ASCENDING)]
         )

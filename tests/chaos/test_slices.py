@@ -1,9 +1,11 @@
-"""Divided facts in the whole program: slices and the worker that sums die under load; then the division changes."""
+"""Divided facts in the whole program: workers die, come and go under load; then the division changes."""
 
 import asyncio
 import os
 import re
 import signal
+import sys
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,18 +21,20 @@ from tests.support.waiting import wait_until
 EVENTS = 4_000
 LOAD_SECONDS = 8
 RECOVERY_SECONDS = 40
-VARIABLE = "THIDUA_SCORING_SLICES"
+SLICES = "THIDUA_SCORING_SLICES"
+WORKERS = "THIDUA_SCORING_WORKERS"
+ORDINAL = "THIDUA_SCORING_ORDINAL"
 SILENT = 4.0
 """Seconds."""
 pytestmark = [pytest.mark.timeout(240), pytest.mark.xdist_group("programs")]
 
 
 def scorers(system: System) -> dict[str, int]:
-    """`sum`, or the number of a slice -> its process."""
+    """`sum`, or the ordinal of a worker of slices -> its process."""
     found = {}
     for pid in system.pids("scoring"):
         told = psutil.Process(pid).environ()
-        found[told.get("THIDUA_SCORING_SLICE") or "sum"] = pid
+        found[told.get(ORDINAL) or "sum"] = pid
     return found
 
 
@@ -41,8 +45,13 @@ def facts(system: System) -> dict[str, int]:
     pages = {
         n: httpx.get(f"{u}/metrics").text for n, u in run.workers.items() if "scoring" in n
     }
-    found = {n: re.search(r"^scoring_facts (\S+)$", p, re.MULTILINE) for n, p in pages.items()}
-    return {name: int(float(match[1])) for name, match in found.items() if match}
+    return {name: sampled(page, "scoring_facts") for name, page in pages.items()}
+
+
+def sampled(page: str, name: str) -> int:
+    """A metric, summed over its labels."""
+    found = re.findall(rf"^{name}(?:{{.*}})? (\S+)$", page, re.MULTILINE)
+    return int(sum(map(float, found)))
 
 
 def board_age(system: System) -> float:
@@ -55,21 +64,22 @@ async def test_divided_facts_survive_their_workers_and_a_change_of_their_number(
 ) -> None:
     events = events_of(41, EVENTS)
     half = EVENTS // 2
-    system = System(tmp_path / "data", free_port(), {VARIABLE: "3"})
+    system = System(tmp_path / "data", free_port(), {SLICES: "3", WORKERS: "2"})
     try:
         system.start()
         sender = Sender(system, events[:half], 5)
         async with sending(sender, rate=half / LOAD_SECONDS):
             await kill_some(system)
+            await one_more_for_a_while(system)
         ends_right(system, events[:half], RECOVERY_SECONDS)
         divided = facts(system)
         assert divided.pop("scoring") == 0, "the sum holds no facts"
-        assert min(divided.values()) > sum(divided.values()) / 4, divided
+        assert min(divided.values()) > sum(divided.values()) / 5, divided
         await asyncio.to_thread(says_that_a_slice_is_silent, system)
         for division, more in (("2", events[half:]), ("1", events[:10])):
             assert system.stop() == 0
             system.end()
-            system = System(system.data, system.port, system.env | {VARIABLE: division})
+            system = System(system.data, system.port, {SLICES: division})
             system.start()
             await Sender(system, more, 6).run()
             wait_until(partial(_is_right, system, events), RECOVERY_SECONDS, system.tail)
@@ -88,9 +98,34 @@ async def kill_some(system: System) -> None:
         await asyncio.to_thread(wait_until, anew, why=system.tail)
 
 
+async def one_more_for_a_while(system: System) -> None:
+    """A third worker takes its share from the others, and gives it back when it is told to end."""
+    port = free_port()
+    told = psutil.Process(scorers(system)["0"]).environ()
+    more = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "services.scoring.app"),
+        env=told | {ORDINAL: "2", "THIDUA_PORT": str(port)},
+    )
+
+    def carries(count: int) -> bool:
+        with suppress(httpx.HTTPError):
+            page = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+            return sampled(page, "scoring_slices_carried") == count
+        return False
+
+    try:
+        await asyncio.to_thread(wait_until, partial(carries, 1), why=system.tail)
+        more.terminate()
+        assert await asyncio.wait_for(more.wait(), RECOVERY_SECONDS) in {0, -signal.SIGTERM}
+    finally:
+        if more.returncode is None:
+            more.kill()
+            await more.wait()
+
+
 def says_that_a_slice_is_silent(system: System) -> None:
     """Rather than showing what the other slices have."""
-    stopped = scorers(system)["2"]
+    stopped = scorers(system)["1"]
     os.kill(stopped, signal.SIGSTOP)
     wait_until(lambda: board_age(system) > SILENT, why=system.tail)
     os.kill(stopped, signal.SIGCONT)

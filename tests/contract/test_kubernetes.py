@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from services.cli import WORKERS
-from tests.support.deployment import DEPLOY, ROOT, is_there
+from tests.support.deployment import ADAPTED, DEPLOY, ROOT, is_there
 
 OVERLAYS = ("district", "province", "country")
 SLICE = "scoring-slice"
@@ -105,16 +105,46 @@ def test_secrets_come_as_files_and_only_the_web_process_sees_public_keys(overlay
             )
 
 
-def test_the_province_grows_with_its_viewers_and_the_district_does_not() -> None:
-    kinds = {
-        overlay: {one["kind"] for one in objects(overlay)} & {"HorizontalPodAutoscaler"}
-        for overlay in OVERLAYS
+def autoscalers(overlay: str) -> dict[str, Any]:
+    """What grows by itself -> how."""
+    return {
+        one["spec"]["scaleTargetRef"]["name"]: one["spec"]
+        for one in objects(overlay)
+        if one["kind"] == "HorizontalPodAutoscaler"
     }
-    assert kinds == {
-        "district": set(),
-        "province": {"HorizontalPodAutoscaler"},
-        "country": {"HorizontalPodAutoscaler"},
+
+
+@pytest.mark.parametrize(
+    ("overlay", "growing"),
+    [
+        ("district", {}),
+        ("province", {"thidua-web": {"cpu", "board_viewers"}}),
+        (
+            "country",
+            {
+                "thidua-web": {"cpu", "board_viewers"},
+                "thidua-scoring-slice": {"cpu", "consumer_lag_seconds"},
+            },
+        ),
+    ],
+)
+def test_what_grows_grows_with_what_it_has_to_do(
+    overlay: str, growing: dict[str, set[str]]
+) -> None:
+    found = autoscalers(overlay)
+    asked = {
+        name: {
+            one["pods"]["metric"]["name"] if "pods" in one else one["resource"]["name"]
+            for one in spec["metrics"]
+        }
+        for name, spec in found.items()
     }
+    assert asked == growing
+    assert set().union(*asked.values()) - {"cpu"} <= ADAPTED.keys(), "nobody serves it"
+    there = {one["metadata"]["name"]: one["kind"] for one in objects(overlay) if "spec" in one}
+    for name, spec in found.items():
+        assert spec["scaleTargetRef"]["kind"] in {"Deployment", "StatefulSet"}, name
+        assert name in there
 
 
 def settings_of(overlay: str) -> dict[str, str]:
@@ -146,13 +176,18 @@ def test_several_scoring_workers_agree_by_a_lease_who_speaks(
     assert (lease > 0) == (workers > 1)
 
 
-def test_a_country_has_a_worker_for_each_slice_which_knows_its_ordinal() -> None:
-    told, slices = settings_of("country"), sets_of("country")[SLICE]
-    assert slices["replicas"] == int(told["THIDUA_SCORING_SLICES"])
-    assert int(told["THIDUA_SCORING_SHARDS"]) % slices["replicas"] == 0
-    assert "THIDUA_SCORING_SLICE" not in told, "or nobody would sum"
-    (container,) = slices["template"]["spec"]["containers"]
-    (mine,) = [v for v in container["env"] if v["name"] == "THIDUA_SCORING_SLICE"]
+def test_in_a_country_any_number_of_workers_share_the_slices_and_know_their_ordinals() -> None:
+    told, workers = settings_of("country"), sets_of("country")[SLICE]
+    slices = int(told["THIDUA_SCORING_SLICES"])
+    assert autoscalers("country")["thidua-scoring-slice"]["maxReplicas"] == slices
+    assert "replicas" not in workers, "the autoscaler decides"
+    assert int(told["THIDUA_SCORING_SHARDS"]) % slices == 0
+    assert "THIDUA_SCORING_ORDINAL" not in told, "or nobody would sum"
+    pod = workers["template"]["spec"]
+    (container,) = pod["containers"]
+    env = {v["name"]: v for v in container["env"]}
     index = "metadata.labels['apps.kubernetes.io/pod-index']"
-    assert mine["valueFrom"]["fieldRef"]["fieldPath"] == index
+    assert env["THIDUA_SCORING_ORDINAL"]["valueFrom"]["fieldRef"]["fieldPath"] == index
+    patience = int(env["THIDUA_HAND_OVER_SECONDS"]["value"])
+    assert patience < pod["terminationGracePeriodSeconds"], "time to hand over"
     assert SLICE not in sets_of("province")

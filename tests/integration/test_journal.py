@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from prometheus_client import REGISTRY
 from pymongo.errors import PyMongoError
 
 from services.runtime import mongo
@@ -49,6 +50,22 @@ def consumer(own: Resources, seen: Seen) -> Consumer:
     database = mongo.database(own.client, own.settings, "test")
     letters = DeadLetters(database["dead_letters"])
     return Consumer(own.journal, TOPIC, [0], seen.take, letters, own.settings)
+
+
+async def test_how_far_behind_it_was_is_told_until_nothing_waits(own: Resources) -> None:
+    def lag() -> float | None:
+        labels = {"topic": TOPIC, "shard": "0"}
+        return REGISTRY.get_sample_value("consumer_lag_seconds", labels)
+
+    own.settings = own.settings.model_copy(update={"catch_up_seconds": 0.01})
+    behind = consumer(own, Seen())
+    await own.journal.append(TOPIC, 0, [b"1"])
+    await asyncio.sleep(0.05)
+    await behind.catch_up()
+    assert (lag() or 0) >= 0.05
+    keeping = asyncio.create_task(behind.keep_up())
+    await until(lambda: lag() == 0)
+    keeping.cancel()
 
 
 async def test_what_waits_while_a_write_runs_goes_into_one_pack(own: Resources) -> None:

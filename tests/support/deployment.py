@@ -27,14 +27,23 @@ PANELS: list[dict[str, Any]] = [
     for panel in json.loads(file.read_text("utf-8"))["panels"]
     if panel["type"] != "row"
 ]
+ADAPTED: dict[str, str] = {
+    rule["name"]["as"]: rule["metricsQuery"]
+    .replace("<<.Series>>", rule["name"]["as"])
+    .replace("<<.GroupBy>>", "job")
+    .replace("<<.LabelMatchers>>", 'job!=""')
+    for rule in yaml.safe_load((DEPLOY / "prometheus/adapter.yml").read_text("utf-8"))["rules"]
+}
+"""Metric that an autoscaler may ask for -> the query behind it, with `job` in the place of a pod."""
 OUR_METRICS = re.compile(
     r"\b(?:intake|journal|catch_up|consumer|dead_letters|worker|scoring|board|notifier|reports)_\w+"
 )
 
 
 def queries() -> dict[str, str]:
-    """Name of each alert and of each line of a panel -> its PromQL."""
+    """Name of each alert, of each line of a panel and of each metric of autoscalers -> its PromQL."""
     found = {rule["alert"]: rule["expr"] for rule in ALERTS}
+    found |= {f"autoscaling {name}": query for name, query in ADAPTED.items()}
     for panel in PANELS:
         for target in panel["targets"]:
             found[f"{panel['title']} {target['refId']}"] = target["expr"]

@@ -42,7 +42,7 @@ def test_a_file_that_is_not_there_is_named(
             "THIDUA_SCORING_SHARDS: Input should be a valid integer",
         ),
         ("REDIS_URL", "redis+cluster://:secret@a/0", "expected nothing after the last '/'"),
-        ("THIDUA_SCORING_SLICE", "3", "THIDUA_SCORING_SLICE: there is no slice 3 where"),
+        ("THIDUA_SCORING_ORDINAL", "3", "THIDUA_SCORING_ORDINAL: there is nothing to share"),
     ],
 )
 def test_a_wrong_setting_ends_a_command_with_a_sentence(
@@ -67,7 +67,7 @@ def test_a_wrong_setting_ends_a_command_with_a_sentence(
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("THIDUA_SCORING_SLICE", "0", "THIDUA_SCORING_SLICE: there is no slice 0 where"),
+        ("THIDUA_SCORING_ORDINAL", "0", "THIDUA_SCORING_ORDINAL: there is nothing to share"),
         ("REDIS_URL", "redis+cluster://:secret@a/0", "REDIS_URL: "),
         ("THIDUA_MONGO_URL_FILE", "/no/such/file", "/no/such/file"),
     ],
@@ -75,7 +75,7 @@ def test_a_wrong_setting_ends_a_command_with_a_sentence(
 def test_a_wrong_setting_ends_a_process_with_a_sentence(
     name: str, value: str, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert from_environment(ScoringSettings).scoring_slice is None
+    assert from_environment(ScoringSettings).scoring_ordinal is None
     monkeypatch.setenv(name, value)
     with pytest.raises(SystemExit) as ended:
         from_environment(ScoringSettings)

@@ -114,6 +114,17 @@ class Fold(Boards):
         for line in lines:
             self.apply(line)
 
+    def forget_causes(self) -> None:
+        """Somebody else has told by now what these facts moved."""
+        for tally in self._tallies:
+            tally.causes.clear()
+
+    def clear(self) -> None:
+        """Let go of everything at once: what was here at the start of a process the collector never looks at again."""
+        self.facts.clear()
+        self.standings.clear()
+        self._tallies.clear()
+
     def moved(self) -> Iterator[tuple[PlanKey, Subtotal]]:
         """What to tell the sum: the counters that changed since the last call, in place of computing standings."""
         for key, tally in zip(self.standings, self._tallies, strict=True):

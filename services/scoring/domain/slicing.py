@@ -1,5 +1,6 @@
 """Which facts are whose when several workers divide them."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from contracts.wire import spread
@@ -30,3 +31,22 @@ class Slice:
 
 
 WHOLE = Slice()
+
+
+def shares(slices: int, workers: Iterable[int], holders: Mapping[int, int]) -> dict[int, int]:
+    """Slice -> the worker that is to carry it: equal shares, and as few slices on the move as that allows.
+
+    `holders`: slice -> the worker that carries it now. Empty where nobody works.
+    """
+    held: dict[int, list[int]] = {worker: [] for worker in sorted(workers)}
+    if not held:
+        return {}
+    for number in range(slices):
+        if (holder := holders.get(number)) in held:
+            held[holder].append(number)
+    least, more = divmod(slices, len(held))
+    keepers_first = sorted(held, key=lambda worker: len(held[worker]) <= least)
+    room = {worker: least + (at < more) for at, worker in enumerate(keepers_first)}
+    kept = {n: worker for worker in held for n in held[worker][: room[worker]]}
+    free = (w for w in held for _ in range(room[w] - len(held[w])))
+    return kept | {n: next(free) for n in range(slices) if n not in kept}
