@@ -2,7 +2,7 @@
 """The shadow calculator: slow, plain, and separate. Standings straight from the journal's lines, to check the fold by.
 
 It shares the plan model and the event contracts with the fold, and nothing else: no counters, no increments. For each
-unit, period and part it goes through the unit's facts and counts.
+unit, period and part it goes through the unit's facts of that kind and those months, and counts.
 """
 
 from collections import defaultdict
@@ -60,6 +60,28 @@ class Known:
     month: str | None
 
 
+class Facts:
+    """What is known of one unit, laid out by kind and month."""
+
+    def __init__(self, known: Iterable[Known] = ()) -> None:
+        self.known = list(known)
+        self._laid_out: dict[tuple[str, str | None], list[IndicatorEvent]] = defaultdict(list)
+        for one in self.known:
+            self._laid_out[one.event.type, one.month].append(one.event)
+
+    def events(self, types: Iterable[str], months: Iterable[str]) -> Iterator[IndicatorEvent]:
+        """Those of some kinds that belong to some months."""
+        for month in months:
+            for kind in types:
+                yield from self._laid_out.get((kind, month), ())
+
+    def verified(self) -> "Facts":
+        """Those that nobody has to decide any more."""
+        return Facts(
+            f for f in self.known if getattr(f.event, "state", "verified") == "verified"
+        )
+
+
 def latest(lines: Iterable[bytes], plans: Collection[str]) -> dict[str, IndicatorEvent]:
     """The winning event of every fact: highest version, then latest moment, then greatest content hash.
 
@@ -97,13 +119,15 @@ def shadow_standings(
         bloc = plan.bloc(unit.bloc)
         if bloc is None:
             continue
+        everything = Facts(facts[unit.code])
+        accepted = everything.verified()
         excluded = [
             found
-            for found in _exclusions(plan, bloc, facts[unit.code], today)
-            if not _is_lifted(facts[unit.code], found[0], found[1])
+            for found in _exclusions(plan, bloc, everything.known, today)
+            if not _is_lifted(everything.known, found[0], found[1])
         ]
         for period in periods or all_periods(plan.months):
-            row = _row(plan, bloc, unit, facts[unit.code], period)
+            row = _row(plan, bloc, unit, (everything, accepted), period)
             within = months_of(period, plan.months)
             row.exclusions = [found for found in excluded if found[1] in within]
             rows[unit.code, period] = row
@@ -140,7 +164,10 @@ def _claim_month(plan: Plan, event: Any) -> str | None:
     return _within(plan, month)
 
 
-def _row(plan: Plan, bloc: Bloc, unit: Unit, facts: list[Known], period: str) -> ShadowRow:
+def _row(
+    plan: Plan, bloc: Bloc, unit: Unit, facts: tuple[Facts, Facts], period: str
+) -> ShadowRow:
+    """`facts`: everything, and what of it is verified."""
     row = ShadowRow()
     own = [i for i in bloc.indicators if not set(i.not_for) & set(unit.traits)]
     reachable = sum(
@@ -150,15 +177,15 @@ def _row(plan: Plan, bloc: Bloc, unit: Unit, facts: list[Known], period: str) ->
     most = _most(own, factor, bloc.scale)
     for indicator in own:
         factor = most[indicator.code] / indicator.points if indicator.points else Fraction()
-        everything = _points(plan, unit, indicator, facts, period) * factor
-        accepted = _points(plan, unit, indicator, _verified(facts), period) * factor
-        pair = _half_up(everything), _half_up(accepted)
-        row.indicators[indicator.code] = pair
-        row.counters[indicator.code] = _figures(
-            plan, unit, indicator, indicator.parts[0], facts, period
+        claimed, verified = (
+            _half_up(_points(plan, unit, indicator, some, period) * factor) for some in facts
         )
-        row.points += pair[0]
-        row.verified_points += pair[1]
+        row.indicators[indicator.code] = claimed, verified
+        row.counters[indicator.code] = _figures(
+            plan, unit, indicator, indicator.parts[0], facts[0], period
+        )
+        row.points += claimed
+        row.verified_points += verified
     return row
 
 
@@ -173,17 +200,13 @@ def _most(own: list[Indicator], factor: Fraction, scale: int) -> dict[str, Fract
     return most
 
 
-def _verified(facts: list[Known]) -> list[Known]:
-    return [f for f in facts if getattr(f.event, "state", "verified") == "verified"]
-
-
 def _half_up(points: Fraction) -> int:
     doubled = 2 * points * 10_000
     return (doubled.numerator + doubled.denominator) // (2 * doubled.denominator)
 
 
 def _points(
-    plan: Plan, unit: Unit, indicator: Indicator, facts: list[Known], period: str
+    plan: Plan, unit: Unit, indicator: Indicator, facts: Facts, period: str
 ) -> Fraction:
     return sum(
         (
@@ -195,7 +218,7 @@ def _points(
 
 
 def _share(
-    plan: Plan, unit: Unit, indicator: Indicator, part: Part, facts: list[Known], period: str
+    plan: Plan, unit: Unit, indicator: Indicator, part: Part, facts: Facts, period: str
 ) -> Fraction:
     if part.over == "mean":
         months = months_of(period, plan.months)
@@ -230,7 +253,7 @@ def _scored(score: Score, figure: Fraction) -> Fraction:
 
 
 def _figures(
-    plan: Plan, unit: Unit, indicator: Indicator, part: Part, facts: list[Known], period: str
+    plan: Plan, unit: Unit, indicator: Indicator, part: Part, facts: Facts, period: str
 ) -> tuple[int, int]:
     within = months_of(period, plan.months)
     so_far = tuple(m for m in plan.months if within and m <= within[-1])
@@ -238,17 +261,15 @@ def _figures(
         return _count(plan, unit, indicator, part, facts, so_far)
     if part.over == "latest":
         for month in reversed(so_far):
-            known = [
-                f for f in facts if f.month == month and _of_part(indicator, part, f.event)
-            ]
+            known = _of_part(indicator, part, facts, (month,))
             numerator, denominator = _count(plan, unit, indicator, part, facts, (month,))
             if _says_something(part, known, numerator, denominator):
                 return numerator, denominator
-        return 0, _count(plan, unit, indicator, part, [], within)[1]
+        return 0, _count(plan, unit, indicator, part, Facts(), within)[1]
     return _count(plan, unit, indicator, part, facts, within)
 
 
-def _says_something(part: Part, known: list[Known], numerator: int, denominator: int) -> bool:
+def _says_something(part: Part, known: list[Any], numerator: int, denominator: int) -> bool:
     if part.measure.kind == "tally":
         return bool(known)
     fixed = ("count", "distinct", "capped", "checklist", "reports")
@@ -260,23 +281,26 @@ def _count(
     unit: Unit,
     indicator: Indicator,
     part: Part,
-    facts: list[Known],
+    facts: Facts,
     months: tuple[str, ...],
 ) -> tuple[int, int]:
-    events = [
-        f.event for f in facts if f.month in months and _of_part(indicator, part, f.event)
-    ]
+    events = _of_part(indicator, part, facts, months)
     return _COUNTS[part.measure.kind](plan, unit, part.measure, events, months)
 
 
-def _of_part(indicator: Indicator, part: Part, event: Any) -> bool:
+def _of_part(
+    indicator: Indicator, part: Part, facts: Facts, months: tuple[str, ...]
+) -> list[Any]:
+    """What a part is measured by."""
     kind = part.measure.kind
-    wanted = _TYPES.get(kind) or (getattr(part.measure, "of", None),)
-    if event.type not in wanted:
-        return False
-    if getattr(event, "indicator", indicator.code) != indicator.code:
-        return False
-    return kind not in ("figure", "tally") or bool(event.part == part.code)
+    types = _TYPES.get(kind) or (getattr(part.measure, "of", ""),)
+    events: Iterable[Any] = facts.events(types, months)
+    return [
+        event
+        for event in events
+        if getattr(event, "indicator", indicator.code) == indicator.code
+        and (kind not in ("figure", "tally") or event.part == part.code)
+    ]
 
 
 _TYPES: dict[str, tuple[str, ...]] = {
@@ -290,29 +314,35 @@ _TYPES: dict[str, tuple[str, ...]] = {
 }
 
 
-def _asked(plan: Plan, event: Any) -> dict[str, Any]:
-    """What a `where` may ask of an event."""
+def _asked(plan: Plan, name: str, event: Any) -> Any:
+    """What a `where` asks of an event by that name; None where it has no such thing."""
+    found: Any = None
     match event.type:
-        case "dossier.recorded":
-            levels = [p.level for p in plan.catalogue if p.code == event.procedure]
-            level = event.service_level or (levels[0] if levels else None)
-            names = ("status", "channel", "fee_due", "paid_online", "digitised", "satisfaction")
-            asked = {name: getattr(event, name) for name in names}
-            return asked | {"procedure": event.procedure, "service_level": level}
+        case "dossier.recorded" if name == "service_level":
+            levels = (p.level for p in plan.catalogue if p.code == event.procedure)
+            found = event.service_level or next(levels, None)
+        case "dossier.recorded" if name in _OF_A_DOSSIER:
+            found = getattr(event, name)
         case "article.recorded":
-            return {"approved": event.approved, "published": event.published_on is not None}
-        case "feedback.recorded":
+            published = event.published_on is not None
+            found = {"approved": event.approved, "published": published}.get(name)
+        case "feedback.recorded" if name == "answered_on_time":
             answered = event.answered_on
-            return {"answered_on_time": answered is not None and answered <= event.due_on}
+            found = answered is not None and answered <= event.due_on
         case "item.recorded":
-            return {"item": event.item, "done": event.done}
+            found = {"item": event.item, "done": event.done}.get(name)
         case _:
-            return {}
+            pass
+    return found
+
+
+_OF_A_DOSSIER = {
+    *("status", "channel", "fee_due", "paid_online", "digitised", "satisfaction", "procedure")
+}
 
 
 def _fits(plan: Plan, where: Where, event: Any) -> bool:
-    asked = _asked(plan, event)
-    return all(asked.get(name) in accepted for name, accepted in where.items())
+    return all(_asked(plan, name, event) in accepted for name, accepted in where.items())
 
 
 def _ratio(plan: Plan, _: Unit, measure: Any, events: list[Any], __: Any) -> tuple[int, int]:
