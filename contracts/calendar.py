@@ -90,6 +90,13 @@ def last_month_of(period: str, competition: tuple[str, ...]) -> str | None:
     return months[-1] if months else None
 
 
+@lru_cache(maxsize=4096)
+def so_far(period: str, competition: tuple[str, ...]) -> tuple[str, ...]:
+    """The competition's months up to the end of the period; none where it lies outside."""
+    end = last_month_of(period, competition)
+    return () if end is None else tuple(m for m in competition if m <= end)
+
+
 def last_day_of(month: str) -> date:
     """The last day of a month such as `2023-07`."""
     year, number = int(month[:4]), int(month[5:])

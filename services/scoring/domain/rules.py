@@ -111,6 +111,8 @@ class PartRule:
     indicator: Indicator
     bit: int
     part: Part
+    fed_by_dossiers: bool
+    """Dossiers need no verification: declared and verified are the same."""
 
     @property
     def numerator_lane(self) -> int:
@@ -129,11 +131,6 @@ class PartRule:
         if measure.kind == "distinct":
             return 1
         return measure.cap if measure.kind == "capped" else None
-
-    @property
-    def fed_by_dossiers(self) -> bool:
-        """Dossiers need no verification: declared and verified are the same."""
-        return getattr(self.part.measure, "of", None) == DOSSIER
 
     def of_dossier(self, fields: dict[str, Any]) -> tuple[int, int, Keyed | None]:
         """(numerator, denominator, keyed) that a counted dossier adds."""
@@ -295,7 +292,10 @@ class BlocRules:
 
     def __post_init__(self) -> None:
         pairs = [(n, i, part) for n, i in enumerate(self.bloc.indicators) for part in i.parts]
-        self.parts = [PartRule(k, i, 1 << n, part) for k, (n, i, part) in enumerate(pairs)]
+        self.parts = [
+            PartRule(k, i, 1 << n, part, getattr(part.measure, "of", None) == DOSSIER)
+            for k, (n, i, part) in enumerate(pairs)
+        ]
         self.levels = {p.code: p.level for p in self.plan.catalogue}
         self._fed_by_dossiers = [rule for rule in self.parts if rule.fed_by_dossiers]
         self._of_traits = {}

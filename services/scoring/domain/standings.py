@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import islice
 
-from contracts.calendar import last_month_of, months_of, periods_of
+from contracts.calendar import months_of, periods_of, so_far
 from contracts.events import Exclusion
 from contracts.plan import Indicator, Unit
 from services.scoring.domain.counters import Counters, Pool
@@ -54,7 +54,9 @@ def counters(
     over = rule.part.over
     if over == "latest":
         return _latest(tally, rule, unit, period, verified=verified)
-    months = _until(tally, period) if over == "to_date" else months_of(period, tally.months)
+    months = (
+        so_far(period, tally.months) if over == "to_date" else months_of(period, tally.months)
+    )
     return _pooled(tally, rule, unit, months, verified=verified)
 
 
@@ -67,16 +69,12 @@ def _pooled(
     return numerator, pool.denominator(rule, verified=verified) if fixed is None else fixed
 
 
-def _until(tally: Counters, period: str) -> tuple[str, ...]:
-    """All months of the competition up to the end of the period."""
-    end = last_month_of(period, tally.months)
-    return () if end is None else tuple(m for m in tally.months if m <= end)
-
-
 def _latest(
     tally: Counters, rule: PartRule, unit: str, period: str, *, verified: bool
 ) -> tuple[int, int]:
-    for month in reversed(_until(tally, period)):
+    for month in reversed(so_far(period, tally.months)):
+        if (unit, month) not in tally.cells:
+            continue
         pool = tally.pool(unit, (month,))
         if pool.numerator(rule, verified=verified) or pool.denominator(rule, verified=verified):
             return _pooled(tally, rule, unit, (month,), verified=verified)
@@ -141,12 +139,18 @@ class UnitRules:
             for bit, (indicator, parts) in enumerate(all_parts(rules))
             if applies(indicator, unit)
         ]
-        self.factors = {
-            indicator.code: Fraction(full[indicator.code], UNIT_OF_POINTS) / indicator.points
-            if indicator.points
-            else Fraction()
-            for _, indicator, _, _ in self.indicators
+        self.weights = {
+            indicator.code: [
+                Fraction(rule.part.points)
+                * Fraction(full[indicator.code], UNIT_OF_POINTS)
+                / indicator.points
+                if indicator.points
+                else Fraction()
+                for rule in parts
+            ]
+            for _, indicator, parts, _ in self.indicators
         }
+        """Indicator -> what each part is worth in full, in points."""
 
     @staticmethod
     def _proportion(
@@ -249,7 +253,7 @@ class Standings:
                     self._set(
                         row,
                         indicator,
-                        *self._general(row, parts, rules.factors[indicator.code]),
+                        *self._general(row, parts, rules.weights[indicator.code]),
                     )
                 else:
                     self._set(row, indicator, *_quick(pool, proportion, period))
@@ -269,19 +273,29 @@ class Standings:
         row.counters[indicator.code] = counted
 
     def _general(
-        self, row: UnitRow, parts: list[PartRule], factor: Fraction
+        self, row: UnitRow, parts: list[PartRule], weights: list[Fraction]
     ) -> tuple[tuple[int, int], tuple[int, int]]:
-        totals = [Fraction(), Fraction()]
+        accepted, counted = self._worth(row, parts, weights, verified=True)
+        if all(rule.fed_by_dossiers for rule in parts):
+            return (accepted, accepted), counted
+        claimed, counted = self._worth(row, parts, weights, verified=False)
+        return (claimed, accepted), counted
+
+    def _worth(
+        self, row: UnitRow, parts: list[PartRule], weights: list[Fraction], *, verified: bool
+    ) -> tuple[int, tuple[int, int]]:
+        """(ten-thousandths of a point, counters of the first part)."""
+        total = Fraction()
         counted = (0, 0)
-        for rule in parts:
-            for n, verified in enumerate((False, True)):
-                earned, top, bottom = part_share(
-                    self.tally, rule, row.unit, row.period, verified=verified
-                )
-                totals[n] += earned * Fraction(rule.part.points) * factor
-                if n == 0 and rule is parts[0]:
-                    counted = top, bottom
-        return (rounded(totals[0]), rounded(totals[1])), counted
+        for rule, weight in zip(parts, weights, strict=True):
+            earned, top, bottom = part_share(
+                self.tally, rule, row.unit, row.period, verified=verified
+            )
+            if earned:
+                total += earned * weight
+            if rule is parts[0]:
+                counted = top, bottom
+        return rounded(total), counted
 
 
 def _quick(
