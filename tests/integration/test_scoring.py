@@ -1,5 +1,6 @@
 """Scoring on a real Redis and MongoDB: write-behind guards, start from facts, the ledger, the daily close."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime
 from typing import Any
@@ -10,6 +11,8 @@ from contracts.events import DossierRecorded, UnitScored
 from contracts.wire import content_hash, fact_id, from_line, to_event, to_line
 from services.publishing import publish
 from services.runtime import mongo
+from services.runtime.clock import wall_milliseconds
+from services.runtime.consuming import DeadLetters
 from services.runtime.health import Health
 from services.runtime.resources import Resources, resources
 from services.runtime.settings import Settings
@@ -17,9 +20,10 @@ from services.scoring.app import worker
 from services.scoring.application import Scoring
 from services.scoring.domain.facts import Fact, order_of, to_fact
 from services.scoring.domain.fold import Fold
+from services.scoring.folding import Folding
 from services.scoring.lease import Lease, LeaseLostError
 from services.scoring.settings import ScoringSettings
-from services.scoring.store import ScoringStore
+from services.scoring.store import FACTS_MARK, ScoringStore
 from services.scoring.ticker import closes_of
 from tests.support.facts import reference_plan
 from tests.support.waiting import until
@@ -195,6 +199,28 @@ async def test_a_stand_by_folds_along_and_speaks_when_the_other_worker_falls_sil
     async with worker(settings, Health()) as third:  # released: at once, nobody to wait for
         assert third.boards.standings[KEY].rows
         assert len(facts_in(third)) == 31
+
+
+async def test_a_stand_by_forgets_whom_facts_moved_once_another_has_stored_them(
+    own: Resources,
+) -> None:
+    """Or the first entry of the ledger after a take-over would name the facts of hours before."""
+    settings = scoring_settings(own.settings, catch_up_margin_seconds=0.05)
+    store = ScoringStore(mongo.database(own.client, own.settings, "scoring"))
+    fold = Fold(own.clock.today())
+    fold.publish(PLAN)
+    letters = DeadLetters(store.dead_letters)
+    folding = Folding(store, settings, fold, letters, lambda _: None)
+    causes = fold.standings[KEY].tally.causes
+    async with asyncio.TaskGroup() as group:
+        standing_by = group.create_task(folding.forget_stored())
+        await own.journal.append("indicator", 0, [line("d")])
+        await folding.on_packs([pack async for pack in own.journal.all_packs("indicator")])
+        assert causes["31399"].facts == ["dvc.haugiang d"]
+        await store.write_mark(FACTS_MARK, until_ms=wall_milliseconds() + 60_000)
+        await until(lambda: not causes)
+        standing_by.cancel()
+    assert list(fold.facts) == ["dvc.haugiang d"]
 
 
 async def test_a_worker_that_lost_its_lease_is_told_and_its_rows_do_not_count(
