@@ -1,13 +1,13 @@
 """From counters to points, totals, and ranks. Points are whole ten-thousandths; nothing is rounded twice."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import islice
 
 from contracts.calendar import months_of, periods_of, so_far
 from contracts.events import Exclusion
-from contracts.plan import Indicator, Unit
+from contracts.plan import Indicator, Part, Unit
 from services.scoring.domain.counters import Counters, Pool
 from services.scoring.domain.eligibility import judge, within
 from services.scoring.domain.rules import (
@@ -23,6 +23,9 @@ from services.scoring.domain.rules import (
     rounded,
     share,
 )
+
+FIGURES_KEPT = 20_000
+"""Figures of which it is remembered what they earn, for units alike."""
 
 
 @dataclass(slots=True)
@@ -47,55 +50,89 @@ class UnitRow:
         return not self.exclusions
 
 
+class Pools:
+    """The counters of one unit over any months, pooled when they are first asked for."""
+
+    def __init__(self, tally: Counters, unit: str) -> None:
+        self.tally = tally
+        self.unit = unit
+        self._pools: dict[tuple[str, ...], Pool] = {}
+
+    def over(self, months: tuple[str, ...]) -> Pool:
+        """Over these months together."""
+        pool = self._pools.get(months)
+        if pool is None:
+            pool = self._pools[months] = self.tally.pool(self.unit, months)
+        return pool
+
+    def said(self, period: str) -> Iterator[str]:
+        """The months up to the end of the period of which anything is known, latest first."""
+        cells = self.tally.cells
+        for month in reversed(so_far(period, self.tally.months)):
+            if (self.unit, month) in cells:
+                yield month
+
+
+Figure = tuple[tuple[int, int], ...]
+"""(numerator, denominator) over the period as the part's `over` says; of a mean also those of each month, after it."""
+
+
+def figure(pools: Pools, rule: PartRule, period: str, *, verified: bool) -> Figure:
+    """What one part comes to."""
+    competition = pools.tally.months
+    within = months_of(period, competition)
+    match rule.part.over:
+        case "latest":
+            return (_latest(pools, rule, period, verified=verified),)
+        case "to_date":
+            return (_pooled(pools, rule, so_far(period, competition), verified=verified),)
+        case "mean":
+            months = [_pooled(pools, rule, (m,), verified=verified) for m in within]
+            return (_pooled(pools, rule, within, verified=verified), *months)
+        case _:
+            return (_pooled(pools, rule, within, verified=verified),)
+
+
+def _pooled(
+    pools: Pools, rule: PartRule, months: tuple[str, ...], *, verified: bool
+) -> tuple[int, int]:
+    pool = pools.over(months)
+    numerator = pool.numerator(rule, verified=verified)
+    fixed = fixed_denominator(rule, pools.tally.plan, pools.unit, months)
+    return numerator, pool.denominator(rule, verified=verified) if fixed is None else fixed
+
+
+def _latest(pools: Pools, rule: PartRule, period: str, *, verified: bool) -> tuple[int, int]:
+    for month in pools.said(period):
+        pool = pools.over((month,))
+        if pool.numerator(rule, verified=verified) or pool.denominator(rule, verified=verified):
+            return _pooled(pools, rule, (month,), verified=verified)
+    tally = pools.tally
+    fixed = fixed_denominator(rule, tally.plan, pools.unit, months_of(period, tally.months))
+    return 0, fixed or 0
+
+
+def earned(part: Part, of: Figure) -> Fraction:
+    """The share of the part's points, between 0 and 1."""
+    if part.over != "mean":
+        return share(part, *of[0])
+    shares = [share(part, *month) for month in of[1:]]
+    return sum(shares, Fraction()) / len(shares) if shares else Fraction()
+
+
 def counters(
     tally: Counters, rule: PartRule, unit: str, period: str, *, verified: bool
 ) -> tuple[int, int]:
     """(numerator, denominator) of one part, over the period as the part's `over` says."""
-    over = rule.part.over
-    if over == "latest":
-        return _latest(tally, rule, unit, period, verified=verified)
-    months = (
-        so_far(period, tally.months) if over == "to_date" else months_of(period, tally.months)
-    )
-    return _pooled(tally, rule, unit, months, verified=verified)
-
-
-def _pooled(
-    tally: Counters, rule: PartRule, unit: str, months: tuple[str, ...], *, verified: bool
-) -> tuple[int, int]:
-    pool = tally.pool(unit, months)
-    numerator = pool.numerator(rule, verified=verified)
-    fixed = fixed_denominator(rule, tally.plan, unit, months)
-    return numerator, pool.denominator(rule, verified=verified) if fixed is None else fixed
-
-
-def _latest(
-    tally: Counters, rule: PartRule, unit: str, period: str, *, verified: bool
-) -> tuple[int, int]:
-    for month in reversed(so_far(period, tally.months)):
-        if (unit, month) not in tally.cells:
-            continue
-        pool = tally.pool(unit, (month,))
-        if pool.numerator(rule, verified=verified) or pool.denominator(rule, verified=verified):
-            return _pooled(tally, rule, unit, (month,), verified=verified)
-    fixed = fixed_denominator(rule, tally.plan, unit, months_of(period, tally.months))
-    return 0, fixed or 0
+    return figure(Pools(tally, unit), rule, period, verified=verified)[0]
 
 
 def part_share(
     tally: Counters, rule: PartRule, unit: str, period: str, *, verified: bool
 ) -> tuple[Fraction, int, int]:
     """(share of the points, numerator, denominator) of one part."""
-    numerator, denominator = counters(tally, rule, unit, period, verified=verified)
-    if rule.part.over != "mean":
-        return share(rule.part, numerator, denominator), numerator, denominator
-    months = months_of(period, tally.months)
-    shares = [
-        share(rule.part, *_pooled(tally, rule, unit, (month,), verified=verified))
-        for month in months
-    ]
-    mean = sum(shares, Fraction()) / len(shares) if shares else Fraction()
-    return mean, numerator, denominator
+    found = figure(Pools(tally, unit), rule, period, verified=verified)
+    return earned(rule.part, found), *found[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +188,25 @@ class UnitRules:
             for _, indicator, parts, _ in self.indicators
         }
         """Indicator -> what each part is worth in full, in points."""
+        self._points: dict[tuple[str, tuple[Figure, ...]], int] = {}
+
+    def points(self, indicator: Indicator, figures: tuple[Figure, ...]) -> int:
+        """Ten-thousandths of a point that an indicator earns; units alike often have the same figures."""
+        key = indicator.code, figures
+        points = self._points.get(key)
+        if points is None:
+            weights = self.weights[indicator.code]
+            total = sum(
+                (
+                    earned(part, of) * weight
+                    for part, of, weight in zip(indicator.parts, figures, weights, strict=True)
+                ),
+                Fraction(),
+            )
+            if len(self._points) >= FIGURES_KEPT:
+                self._points.clear()
+            points = self._points[key] = rounded(total)
+        return points
 
     @staticmethod
     def _proportion(
@@ -245,18 +301,16 @@ class Standings:
         if row is None:
             row = self.rows[unit, period] = UnitRow(unit, self._units[unit].bloc, period)
             touched = -1
-        pool = self.tally.pool(unit, months_of(period, self.tally.months))
+        pools = Pools(self.tally, unit)
+        pool = pools.over(months_of(period, self.tally.months))
         rules = self.rules_for(unit)
         for bit, indicator, parts, proportion in rules.indicators:
             if touched >> bit & 1:
                 if proportion is None:
-                    self._set(
-                        row,
-                        indicator,
-                        *self._general(row, parts, rules.weights[indicator.code]),
-                    )
+                    found = _general(pools, rules, indicator, parts, period)
                 else:
-                    self._set(row, indicator, *_quick(pool, proportion, period))
+                    found = _quick(pool, proportion, period)
+                self._set(row, indicator, *found)
         row.exclusions = within(self._exclusions.get(unit, []), period, self.tally.months)
         row.near = within(self._near.get(unit, []), period, self.tally.months)
         row.lifted = within(self._lifted.get(unit, []), period, self.tally.months)
@@ -272,30 +326,16 @@ class Standings:
         row.indicators[indicator.code] = points
         row.counters[indicator.code] = counted
 
-    def _general(
-        self, row: UnitRow, parts: list[PartRule], weights: list[Fraction]
-    ) -> tuple[tuple[int, int], tuple[int, int]]:
-        accepted, counted = self._worth(row, parts, weights, verified=True)
-        if all(rule.fed_by_dossiers for rule in parts):
-            return (accepted, accepted), counted
-        claimed, counted = self._worth(row, parts, weights, verified=False)
-        return (claimed, accepted), counted
 
-    def _worth(
-        self, row: UnitRow, parts: list[PartRule], weights: list[Fraction], *, verified: bool
-    ) -> tuple[int, tuple[int, int]]:
-        """(ten-thousandths of a point, counters of the first part)."""
-        total = Fraction()
-        counted = (0, 0)
-        for rule, weight in zip(parts, weights, strict=True):
-            earned, top, bottom = part_share(
-                self.tally, rule, row.unit, row.period, verified=verified
-            )
-            if earned:
-                total += earned * weight
-            if rule is parts[0]:
-                counted = top, bottom
-        return rounded(total), counted
+def _general(
+    pools: Pools, rules: UnitRules, indicator: Indicator, parts: list[PartRule], period: str
+) -> tuple[tuple[int, int], tuple[int, int]]:
+    claimed = tuple(figure(pools, rule, period, verified=False) for rule in parts)
+    accepted = claimed
+    if not all(rule.fed_by_dossiers for rule in parts):
+        accepted = tuple(figure(pools, rule, period, verified=True) for rule in parts)
+    points = rules.points(indicator, claimed), rules.points(indicator, accepted)
+    return points, claimed[0][0]
 
 
 def _quick(
