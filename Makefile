@@ -54,7 +54,7 @@ check: setup sbom site ## lint, format, types, imports, security rules, known fa
 	@if test -x $(BIN)/hadolint; then echo $(BIN)/hadolint deploy/Dockerfile; $(BIN)/hadolint deploy/Dockerfile; \
 	else echo "hadolint is not packaged for this machine: deploy/Dockerfile was not checked"; fi
 	$(BIN)/python deploy/audit.py requirements/dev.lock build/audit.json; test $$? -ne 1  # who cannot ask says so; a known fault fails
-	$(BIN)/kubernetes-validate --strict --quiet $(filter-out %/kustomization.yaml,$(wildcard deploy/kubernetes/base/*.yaml))
+	$(BIN)/kubernetes-validate --strict --quiet $(filter-out %/kustomization.yaml,$(wildcard deploy/kubernetes/*/*.yaml deploy/kubernetes/*/*/*.yaml))
 
 site: setup ## build the documentation site into build/site; a dead link fails
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -b html -c docs/site docs build/site
