@@ -306,11 +306,11 @@ def _near(fold: Fold, key: tuple[str, int], period: str) -> list[NearExclusion]:
     wanted = months_of(period, tally.months)
     return [
         NearExclusion(
-            unit=unit.code, rule=near.rule, month=near.month, count=near.count, limit=limit
+            unit=unit.code, rule=near.rule, month=near.month, count=near.amount, limit=limit
         )
         for unit in tally.plan.units
         for near, limit in counted(tally, unit.code)
-        if near.month in wanted and 0 < near.count < limit
+        if near.month in wanted and near.amount < limit
     ]
 
 

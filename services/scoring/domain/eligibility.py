@@ -9,51 +9,61 @@ from contracts.events import Exclusion
 from services.scoring.domain.counters import CAUSES_KEPT, Counters, exclusion_kinds
 
 
+class Grounds(NamedTuple):
+    """What one exclusion rule counts in one month."""
+
+    rule: str
+    month: str
+    facts: tuple[str, ...]
+    amount: int
+    """Overdue dossiers, or days late."""
+    reason: str = ""
+
+    def exclusion(self) -> Exclusion:
+        """The same for others."""
+        rule, month, facts, amount, reason = self
+        return Exclusion.model_construct(
+            rule=rule, month=month, facts=list(facts), count=amount, reason=reason
+        )
+
+
 class Judgement(NamedTuple):
     """What the exclusion rules say of a unit over the whole competition; each list by month, then rule."""
 
-    holding: list[Exclusion]
-    near: list[Exclusion]
+    holding: list[Grounds]
+    near: list[Grounds]
     """What counts towards an exclusion without reaching it."""
-    lifted: list[Exclusion]
+    lifted: list[Grounds]
     """What would exclude, had the office not lifted it; each with its reason."""
 
 
 def judge(tally: Counters, unit: str) -> Judgement:
     """What excludes a unit; its score is not touched. Source: 167/KH-UBND, as the plan's `exclusions` state it."""
     found = Judgement([], [], [])
-    for exclusion, limit in counted(tally, unit):
-        lifting = tally.lifted.get((unit, exclusion.month, exclusion.rule))
-        if exclusion.count < limit:
-            if exclusion.count:
-                found.near.append(exclusion)
+    for grounds, limit in counted(tally, unit):
+        lifting = tally.lifted.get((unit, grounds.month, grounds.rule))
+        if grounds.amount < limit:
+            found.near.append(grounds)
         elif lifting:
-            reason = lifting[min(lifting)]
-            found.lifted.append(exclusion.model_copy(update={"reason": reason}))
+            found.lifted.append(grounds._replace(reason=lifting[min(lifting)]))
         else:
-            found.holding.append(exclusion)
+            found.holding.append(grounds)
     return found
 
 
-def counted(tally: Counters, unit: str) -> Iterator[tuple[Exclusion, int]]:
-    """What each exclusion rule counts in each month, with the number from which on it excludes."""
+def counted(tally: Counters, unit: str) -> Iterator[tuple[Grounds, int]]:
+    """What exclusion rules count in each month, if anything, with the number from which on it excludes."""
     on_dossiers, on_reports = exclusion_kinds(tally.rules_of(unit))
     for month in tally.months:
         for number, rule in on_dossiers:
-            late = tally.overdue.get((number, unit, month))
-            causes = [] if late is None else late.first(CAUSES_KEPT)
-            yield (
-                _exclusion(rule.code, month, causes, 0 if late is None else len(late)),
-                rule.at_least,
-            )
+            if late := tally.overdue.get((number, unit, month)):
+                facts = tuple(late.first(CAUSES_KEPT))
+                yield Grounds(rule.code, month, facts, len(late)), rule.at_least
         for report_rule in on_reports:
             days, report = report_lateness(tally, unit, month)
-            facts = [] if report is None else [report]
-            yield _exclusion(report_rule.code, month, facts, days), report_rule.days
-
-
-def _exclusion(rule: str, month: str, facts: list[str], count: int) -> Exclusion:
-    return Exclusion.model_construct(rule=rule, month=month, facts=facts, count=count)
+            if days:
+                facts = () if report is None else (report,)
+                yield Grounds(report_rule.code, month, facts, days), report_rule.days
 
 
 def report_lateness(tally: Counters, unit: str, month: str) -> tuple[int, str | None]:
@@ -77,5 +87,7 @@ def within(
     exclusions: list[Exclusion], period: str, months: tuple[str, ...]
 ) -> list[Exclusion]:
     """Those that count for a period: a quarter looks at its quarter, a year at all its months."""
+    if not exclusions:
+        return []
     wanted = months_of(period, months)
     return [exclusion for exclusion in exclusions if exclusion.month in wanted]

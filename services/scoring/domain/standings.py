@@ -9,7 +9,7 @@ from contracts.calendar import months_of, periods_of, so_far
 from contracts.events import Exclusion
 from contracts.plan import Indicator, Part, Unit
 from services.scoring.domain.counters import Counters, Pool
-from services.scoring.domain.eligibility import judge, within
+from services.scoring.domain.eligibility import Judgement, judge, within
 from services.scoring.domain.rules import (
     KEYED,
     LANE_BITS,
@@ -24,6 +24,7 @@ from services.scoring.domain.rules import (
     share,
 )
 
+NOTHING_JUDGED = Judgement([], [], [])
 FIGURES_KEPT = 20_000
 """Figures of which it is remembered what they earn, for units alike."""
 
@@ -247,6 +248,7 @@ class Standings:
         """(bloc, traits) -> the rules that all such units share."""
         self._own_offers = any(p.units is not None for p in tally.plan.catalogue)
         self.rows: dict[tuple[str, str], UnitRow] = {}
+        self._judged: dict[str, Judgement] = {}
         self._exclusions: dict[str, list[Exclusion]] = {}
         self._near: dict[str, list[Exclusion]] = {}
         self._lifted: dict[str, list[Exclusion]] = {}
@@ -268,10 +270,16 @@ class Standings:
 
     def _refresh_exclusions(self, unit: str) -> None:
         judgement = judge(self.tally, unit)
-        for kept, found in zip(
-            (self._exclusions, self._near, self._lifted), judgement, strict=True
+        former = self._judged.get(unit, NOTHING_JUDGED)
+        if judgement == former:
+            return
+        self._judged[unit] = judgement
+        for kept, old, new in zip(
+            (self._exclusions, self._near, self._lifted), former, judgement, strict=True
         ):
             before = kept.get(unit, [])
+            same = dict(zip(old, before, strict=True))
+            found = [same.get(grounds) or grounds.exclusion() for grounds in new]
             if found != before:
                 kept[unit] = found
                 self._touch_months_of(unit, before, found)
