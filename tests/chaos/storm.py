@@ -36,7 +36,7 @@ DATES_CLOSE = ("--plan", str(REFERENCE))
 PATIENCE = 4
 """Times as long as `verify` takes on a quiet machine: it would hang, not merely be slow."""
 OWN_RELAY = {"THIDUA_MAIL_PER_MINUTE": "6000"}
-"""Each jump of the clock by months tells everybody anew: an hour of that is sixty thousand mails, two hours at 600 a minute."""
+"""Each jump of the clock by months tells everybody anew: sixty thousand mails in an hour."""
 MAIL_SECONDS = 60
 """An interrupted mail is tried again after some seconds."""
 MOST_MEMORY_BYTES = 700 << 20
