@@ -150,7 +150,7 @@ class Consumer:
         self._low = 0
         """Real milliseconds up to which all packs are known, but for the margin."""
         self._listings = 0
-        self._last_entry: tuple[str, int] | None = None
+        self._last_entry = "", 0
         """(pack, when it came) of the last entry that the bus brought."""
         self._lagging: set[int] = set()
         """Shards whose last pack was late by some time, and none was looked for in vain since."""
@@ -228,14 +228,12 @@ class Consumer:
 
     def _on_its_way(self) -> str:
         """While the bus delivers, packs newer than its last one are on their way: no need to read them twice."""
-        last = self._last_entry
-        if last is None or self._bus_is_silent():
+        if self._bus_is_silent():
             return id_at(wall_milliseconds() + self._margin)
-        return last[0]
+        return self._last_entry[0]
 
     def _bus_is_silent(self) -> bool:
-        last = self._last_entry
-        return last is None or wall_milliseconds() - last[1] > BUS_SILENT_MILLISECONDS
+        return wall_milliseconds() - self._last_entry[1] > BUS_SILENT_MILLISECONDS
 
     def _forget(self, before: str) -> None:
         self._seen = {number for number in self._seen if number >= before}

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from services import cli
+from services.runtime.datafolder import free_port
 from services.runtime.settings import Settings, from_environment
 from services.scoring.settings import ScoringSettings
 
@@ -54,7 +55,8 @@ def test_a_wrong_setting_ends_a_command_with_a_sentence(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv(name, value)
-    monkeypatch.setattr(sys, "argv", ["thidua", "up", "--data", str(tmp_path)])
+    words = ["up", "--data", str(tmp_path), "--port", str(free_port())]
+    monkeypatch.setattr(sys, "argv", ["thidua", *words])
     with pytest.raises(SystemExit) as ended:
         cli.main()
     assert ended.value.code == 1

@@ -5,6 +5,9 @@ from hypothesis import given, strategies as st
 from services.scoring.domain.slicing import shares
 
 some_workers = st.sets(st.integers(0, 20), min_size=1, max_size=12)
+any_division = given(
+    st.integers(1, 64), some_workers, st.dictionaries(st.integers(0, 63), st.integers(0, 20))
+)
 
 
 def loads(shared: dict[int, int], workers: set[int]) -> list[int]:
@@ -12,9 +15,7 @@ def loads(shared: dict[int, int], workers: set[int]) -> list[int]:
     return sorted(sum(w == worker for w in shared.values()) for worker in workers)
 
 
-@given(
-    st.integers(1, 64), some_workers, st.dictionaries(st.integers(0, 63), st.integers(0, 20))
-)
+@any_division
 def test_every_slice_has_one_worker_and_no_worker_more_than_one_above_another(
     slices: int, workers: set[int], holders: dict[int, int]
 ) -> None:
@@ -25,9 +26,7 @@ def test_every_slice_has_one_worker_and_no_worker_more_than_one_above_another(
     assert found[-1] - found[0] <= 1
 
 
-@given(
-    st.integers(1, 64), some_workers, st.dictionaries(st.integers(0, 63), st.integers(0, 20))
-)
+@any_division
 def test_no_slice_moves_that_need_not(
     slices: int, workers: set[int], holders: dict[int, int]
 ) -> None:

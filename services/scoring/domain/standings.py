@@ -25,8 +25,7 @@ from services.scoring.domain.rules import (
 )
 
 NOTHING_JUDGED = Judgement([], [], [])
-FIGURES_KEPT = 20_000
-"""Figures of which it is remembered what they earn, for units alike."""
+EARNINGS_KEPT = 20_000
 
 
 @dataclass(slots=True)
@@ -161,11 +160,17 @@ class Proportion:
         return min(self.full, (2 * exact + scale) // (2 * scale))
 
 
+Earnings = dict[tuple[tuple[str, ...], str, tuple[Figure, ...]], int]
+"""(bloc and traits, indicator, figures) -> what they earn; of one plan version, never more than `EARNINGS_KEPT`."""
+
+
 class UnitRules:
     """How one unit's counters become points: its indicators, its rescaling."""
 
-    def __init__(self, tally: Counters, unit: Unit) -> None:
+    def __init__(self, tally: Counters, unit: Unit, earnings: Earnings) -> None:
         rules = tally.rules_of(unit.code)
+        self._earnings = earnings
+        self._kind = unit.bloc, *sorted(unit.traits)
         full = full_points(rules.bloc, unit)
         self.indicators = [
             (
@@ -189,12 +194,11 @@ class UnitRules:
             for _, indicator, parts, _ in self.indicators
         }
         """Indicator -> what each part is worth in full, in points."""
-        self._points: dict[tuple[str, tuple[Figure, ...]], int] = {}
 
     def points(self, indicator: Indicator, figures: tuple[Figure, ...]) -> int:
         """Ten-thousandths of a point that an indicator earns; units alike often have the same figures."""
-        key = indicator.code, figures
-        points = self._points.get(key)
+        key = self._kind, indicator.code, figures
+        points = self._earnings.get(key)
         if points is None:
             weights = self.weights[indicator.code]
             total = sum(
@@ -204,9 +208,9 @@ class UnitRules:
                 ),
                 Fraction(),
             )
-            if len(self._points) >= FIGURES_KEPT:
-                self._points.clear()
-            points = self._points[key] = rounded(total)
+            if len(self._earnings) >= EARNINGS_KEPT:
+                self._earnings.clear()
+            points = self._earnings[key] = rounded(total)
         return points
 
     @staticmethod
@@ -247,6 +251,7 @@ class Standings:
         self._alike: dict[tuple[str, ...], UnitRules] = {}
         """(bloc, traits) -> the rules that all such units share."""
         self._own_offers = any(p.units is not None for p in tally.plan.catalogue)
+        self._earnings: Earnings = {}
         self.rows: dict[tuple[str, str], UnitRow] = {}
         self._judged: dict[str, Judgement] = {}
         self._exclusions: dict[str, list[Exclusion]] = {}
@@ -300,7 +305,7 @@ class Standings:
             own = (code,) if self._own_offers else ()
             kind = unit.bloc, *sorted(unit.traits), *own
             if kind not in self._alike:
-                self._alike[kind] = UnitRules(self.tally, unit)
+                self._alike[kind] = UnitRules(self.tally, unit, self._earnings)
             rules = self._rules[code] = self._alike[kind]
         return rules
 
